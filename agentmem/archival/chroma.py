@@ -1,0 +1,167 @@
+"""Vectors in Chroma: the one file that imports chromadb, and the one place its errors are translated.
+
+Chroma holds ids, vectors and the opaque id of each line's scope; no text.
+Scopes are spread over a fixed number of collections, because the cost of a
+filtered query grows with the collection and not with the scope.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections import defaultdict
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from agentmem.archival.index import IndexFailedError
+from agentmem.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from chromadb import Collection
+    from chromadb.api import ClientAPI
+    from chromadb.api.client import Client
+
+    from agentmem.archival.vectors import Change
+    from agentmem.embedding import Vectors
+
+_SHARDS: Final = 32
+_PAGE: Final = 1_000
+_log = logging.getLogger(__name__)
+
+
+class ChromaVectors:
+    """The collections of one generation of one index.
+
+    Not safe to share between threads, and any call may hang: its owner calls it
+    from one thread and with a deadline.
+
+    Args:
+        location: A folder, or the URL of a server.
+        prefix: What the names of the collections begin with.
+
+    Raises:
+        IndexFailedError: Chroma cannot be reached or opened.
+    """
+
+    def __init__(self, location: Path | str, prefix: str) -> None:
+        self._prefix = prefix
+        self._collections: dict[int, Collection] = {}
+        with _translated():
+            self._client = _client(location)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Take changes over; the same ones again change nothing."""
+        with _translated():
+            for shard, group in _sharded(changes).items():
+                collection = self._collection(shard)
+                live = [(change, change.vector) for change in group if change.vector is not None]
+                gone = [change.line_id for change in group if change.vector is None]
+                if live:
+                    collection.upsert(
+                        ids=[change.line_id for change, _ in live],
+                        embeddings=_embeddings([vector for _, vector in live]),
+                        metadatas=[{"scope": change.block_id} for change, _ in live],
+                    )
+                if gone:
+                    collection.delete(ids=gone)
+
+    def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str]:
+        """The ids of about the nearest lines of one scope; fewer than `limit` when there are no more."""
+        with _translated():
+            found = self._collection(_shard(block_id)).query(
+                query_embeddings=_embeddings([vector]), n_results=limit, where={"scope": block_id}, include=[]
+            )
+            return found["ids"][0]
+
+    def stored(self) -> Generator[tuple[str, Vectors]]:
+        """Every id with its vector."""
+        with _translated():
+            for shard in range(_SHARDS):
+                collection = self._collection(shard)
+                line_ids = collection.get(include=[])["ids"]
+                for start in range(0, len(line_ids), _PAGE):
+                    page = collection.get(ids=line_ids[start : start + _PAGE], include=["embeddings"])
+                    embeddings = page["embeddings"]
+                    if embeddings is None or len(embeddings) != len(page["ids"]):
+                        raise IndexFailedError("Chroma has ids without vectors")
+                    for line_id, embedding in zip(page["ids"], embeddings, strict=True):
+                        yield line_id, np.asarray(embedding, dtype=np.float32)
+
+    def drop_others(self, family: str) -> None:
+        """Delete every collection whose name begins with `family`, these excepted."""
+        with _translated():
+            for collection in self._client.list_collections():
+                if collection.name.startswith(family) and not collection.name.startswith(f"{self._prefix}-"):
+                    self._client.delete_collection(collection.name)
+
+    def close(self) -> None:
+        """Let go of the files or the connection."""
+        with _translated():
+            cast("Client", self._client).close()  # on the class, not on the interface that the constructors promise
+
+    def _collection(self, shard: int) -> Collection:
+        if shard not in self._collections:
+            self._collections[shard] = self._client.get_or_create_collection(
+                f"{self._prefix}-{shard:02}", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+            )
+        return self._collections[shard]
+
+
+def server(url: str) -> tuple[str, int, bool]:
+    """Host, port and whether it is encrypted.
+
+    Raises:
+        InvalidInputError: Not the URL of a server.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidInputError("chroma_url: must be like http://127.0.0.1:8000")
+    secure = parts.scheme == "https"
+    return parts.hostname, port or (443 if secure else 8000), secure
+
+
+def _client(location: Path | str) -> ClientAPI:
+    import chromadb
+    from chromadb.config import Settings
+
+    quiet = Settings(anonymized_telemetry=False)
+    if isinstance(location, Path):
+        return chromadb.PersistentClient(path=str(location), settings=quiet)
+    host, port, secure = server(location)
+    return chromadb.HttpClient(host=host, port=port, ssl=secure, settings=quiet)
+
+
+def _embeddings(vectors: list[Vectors]) -> Any:  # noqa: ANN401 - Chroma asks for arrays of a union of types
+    return vectors
+
+
+def _shard(block_id: str) -> int:
+    return zlib.crc32(block_id.encode()) % _SHARDS
+
+
+def _sharded(changes: Sequence[Change]) -> dict[int, list[Change]]:
+    groups: defaultdict[int, list[Change]] = defaultdict(list)
+    for change in changes:
+        groups[_shard(change.block_id)].append(change)
+    return groups
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except (IndexFailedError, InvalidInputError):
+        raise
+    except Exception as error:
+        _log.debug("Chroma failed", exc_info=True)
+        raise IndexFailedError(f"Chroma failed with {type(error).__name__}") from error

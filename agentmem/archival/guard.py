@@ -1,0 +1,230 @@
+"""The large index as everyone sees it: the pump behind one thread, a deadline and a second chance."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from agentmem.archival import vectors
+from agentmem.archival.index import Candidate, IndexFailedError, IndexUnavailableError
+from agentmem.archival.pump import IndexReport, Pump
+from agentmem.database import state
+from agentmem.deadline import Worker
+from agentmem.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlmodel import Session
+
+    from agentmem.archival.place import Place
+    from agentmem.database import Database
+    from agentmem.embedding import Vectors
+    from agentmem.models import Engine
+
+T = TypeVar("T")
+
+_RETRY_SECONDS: Final = 60.0
+_log = logging.getLogger(__name__)
+
+
+class ChromaIndex:
+    """Chroma as a `VectorIndex`: safe to share between threads, never waited for beyond its deadline.
+
+    After a failure it is left alone for a minute and then opened again. A fork
+    of the process never uses it.
+
+    Args:
+        database: The truth it is fed from.
+        place: Where it lives.
+        batch: How many changes are handed over at once, and how many may wait for that.
+        timeout: The seconds one call may take.
+    """
+
+    name: Engine = "chroma"
+
+    def __init__(self, database: Database, place: Place, *, batch: int, timeout: float) -> None:
+        self._database = database
+        self._place = place
+        self._batch = batch
+        self._timeout = timeout
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._opened: tuple[Worker, Pump] | None = None
+        self._failure: str | None = None
+        self._retry_at = 0.0
+        self._pumping = False
+        self._closed = False
+
+    def search(self, session: Session, block_id: str, vector: Vectors, limit: int) -> list[Candidate]:
+        """See `VectorIndex`. A few waiting changes are handed over first; for many, the scan answers meanwhile."""
+        now = state(session)
+        wanted = limit
+        while True:
+            line_ids = self._nearest(now.seq, block_id, vector, wanted)
+            candidates = vectors.score(session, now.embedder_id, line_ids, vector)
+            if len(candidates) >= limit or len(line_ids) < wanted:
+                return candidates
+            wanted *= 2
+
+    def nudge(self) -> None:
+        """Hand over what is waiting, in the background, when it is enough for a batch; never fails."""
+        try:
+            if self.pending() >= self._batch:
+                self._pump_later()
+        except BackendError:
+            _log.info("the index was not fed: the database did not answer", exc_info=True)
+
+    def pending(self) -> int:
+        """How many changes Chroma has not seen."""
+        with self._database.read() as session:
+            row = self._place.find(session)
+            return state(session).seq - (row.watermark if row else 0)
+
+    def exists(self) -> bool:
+        """Whether an index was ever begun here."""
+        with self._database.read() as session:
+            return self._place.find(session) is not None
+
+    def rebuild(self, progress: Callable[[int, int], None]) -> int:
+        """Fill a fresh generation from SQL; how many lines it holds.
+
+        Raises:
+            IndexUnavailableError: Another process owns the index, or Chroma failed.
+        """
+        with self._lock:
+            self._failure = None
+        self._call(Pump.begin_anew)
+        done, left = 0, 1
+        while left:
+            taken, left = self._call(Pump.take)
+            done += taken
+            progress(done, done + left)
+        return done
+
+    def report(self) -> IndexReport:
+        """Compare every vector in Chroma with SQL, however long it takes.
+
+        Raises:
+            IndexUnavailableError: Another process owns the index, or Chroma failed.
+        """
+        return self._call(Pump.compare, patient=True)
+
+    def close(self) -> None:
+        """Hand over the last few changes, close Chroma and let another process own it."""
+        with self._lock:
+            self._closed = True
+            opened, self._opened = self._opened, None
+        if opened is None or self._pid != os.getpid():
+            return
+        worker, pump = opened
+        try:
+            worker.call(pump.close, self._timeout)
+        except (IndexUnavailableError, TimeoutError):
+            _log.warning("the index could not be closed in order; it will be filled anew from SQL when it is needed")
+        worker.stop()
+        self._place.release()
+
+    def _nearest(self, seq: int, block_id: str, vector: Vectors, limit: int) -> list[str]:
+        try:
+            return self._call(lambda pump: pump.nearest(seq, block_id, vector, limit))
+        except IndexFailedError:
+            raise
+        except IndexUnavailableError:
+            self.nudge()
+            raise
+
+    def _call(self, function: Callable[[Pump], T], *, patient: bool = False) -> T:
+        worker, pump = self._open()
+        try:
+            return worker.call(lambda: function(pump), None if patient else self._timeout)
+        except TimeoutError:
+            self._give_up(pump, f"Chroma did not answer within {self._timeout:g} s")
+            raise IndexFailedError(self._failure or "") from None
+        except IndexFailedError as error:
+            self._give_up(pump, str(error))
+            raise
+
+    def _open(self) -> tuple[Worker, Pump]:
+        if self._pid != os.getpid():
+            raise IndexUnavailableError("an index is not carried over a fork")
+        with self._lock:
+            if self._closed:
+                raise IndexUnavailableError("the index is closed")
+            if self._failure is not None and time.monotonic() < self._retry_at:
+                raise IndexUnavailableError(f"{self._failure}; it is left alone for a minute")
+            if self._opened is None:
+                self._opened = Worker("agentmem-chroma"), Pump(self._database, self._place, batch=self._batch)
+            return self._opened
+
+    def _give_up(self, pump: Pump, reason: str) -> None:
+        """Leave the thread and everything it holds to itself: what it was doing is not known."""
+        _log.warning("%s; recall scans meanwhile", reason)
+        with self._lock:
+            self._failure, self._retry_at = reason, time.monotonic() + _RETRY_SECONDS
+            if self._opened is not None and self._opened[1] is pump:
+                self._opened[0].stop()
+                self._opened = None
+
+    def _pump_later(self) -> None:
+        try:
+            worker, pump = self._open()
+        except IndexUnavailableError:
+            return
+        with self._lock:
+            if self._pumping or self._closed:
+                return
+            self._pumping = True
+        worker.submit(lambda: self._pump_some(pump))
+
+    def _pump_some(self, pump: Pump) -> None:
+        """One batch, and then the next in its turn, so that searches come in between."""
+        left = 0
+        try:
+            _, left = pump.take()
+        except IndexFailedError as error:
+            self._give_up(pump, str(error))
+        except IndexUnavailableError as error:
+            _log.info("the index was not fed: %s", error)
+        finally:
+            self._pumping = False
+        if left >= self._batch:
+            self._pump_later()
+
+
+_shared: dict[tuple[int, str, str], tuple[ChromaIndex, int]] = {}
+_shared_lock = threading.Lock()
+
+
+def share(database: Database, place: Place, *, batch: int, timeout: float) -> ChromaIndex:
+    """The process's one index of this database in this place; give it back with `leave`."""
+    key = os.getpid(), str(database.url), place.key
+    with _shared_lock:
+        index, handles = _shared.get(key, (None, 0))
+        if index is None:
+            index = ChromaIndex(database, place, batch=batch, timeout=timeout)
+        _shared[key] = index, handles + 1
+        return index
+
+
+def leave(index: ChromaIndex) -> None:
+    """Give an index back; the last one closes it."""
+    with _shared_lock:
+        for key, (shared, handles) in list(_shared.items()):
+            if shared is index:
+                if handles > 1:
+                    _shared[key] = shared, handles - 1
+                    return
+                del _shared[key]
+    index.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    """A program that ends without closing its stores leaves their indexes in order all the same."""
+    for index, _ in list(_shared.values()):
+        index.close()

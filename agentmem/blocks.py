@@ -1,0 +1,256 @@
+"""Versioned text blocks: compare-and-set, append, replace, deletion and history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from sqlmodel import Session, col, select
+
+from agentmem import inputs, revisions
+from agentmem.errors import InvalidInputError, NotFoundError
+from agentmem.models import Action, BlockVersion, MemoryBlock, Scope
+from agentmem.receipts import Receipts
+from agentmem.tables import ARCHIVAL, BlockVersionRow, MemoryBlockRow
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from agentmem.database import Database
+
+
+class BlockStore:
+    """The blocks of every scope, `archival` excepted.
+
+    Args:
+        database: Where they are kept.
+        clock: What time it is.
+        max_chars: The most characters of one block.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], *, max_chars: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._max_chars = max_chars
+
+    def list(self, scope: Scope) -> list[MemoryBlock]:
+        """The live blocks of a scope, by `block_type` in code point order."""
+        statement = select(MemoryBlockRow).where(
+            MemoryBlockRow.tenant_id == scope.tenant_id,
+            MemoryBlockRow.user_id == scope.user_id,
+            MemoryBlockRow.agent_id == (scope.agent_id or ""),
+            MemoryBlockRow.block_type != ARCHIVAL,
+            col(MemoryBlockRow.deleted_at).is_(None),
+        )
+        with self._database.read() as session:
+            rows = session.exec(statement).all()
+        return sorted(map(revisions.block, rows), key=lambda block: block.block_type)
+
+    def agent_ids(self, scope: Scope) -> builtins.list[str]:
+        """The agents that keep a live block, archival included, of the scope's user, by code point."""
+        statement = (
+            select(MemoryBlockRow.agent_id)
+            .where(
+                MemoryBlockRow.tenant_id == scope.tenant_id,
+                MemoryBlockRow.user_id == scope.user_id,
+                MemoryBlockRow.agent_id != "",
+                col(MemoryBlockRow.deleted_at).is_(None),
+            )
+            .distinct()
+        )
+        with self._database.read() as session:
+            return sorted(session.exec(statement).all())
+
+    def get(self, scope: Scope, block_type: str) -> MemoryBlock:
+        """One block.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with self._database.read() as session:
+            row = revisions.find_live(session, scope, block_type)
+        if row is None:
+            raise _no_block()
+        return revisions.block(row)
+
+    def update(
+        self,
+        scope: Scope,
+        block_type: str,
+        content: str,
+        *,
+        expected: datetime | None,
+        actor: str,
+        description: str | None = None,
+        read_only: bool | None = None,
+    ) -> MemoryBlock:
+        """Create a block, or replace the version that `expected` names.
+
+        Raises:
+            ConflictError: The stored block is another one.
+            InvalidInputError: The content or description is over its limit, or not text.
+        """
+        self._check(content)
+        values: dict[str, object] = {"content": content}
+        if description is not None:
+            values["description"] = inputs.text("description", description, limit=self._max_chars, empty=True)
+        if read_only is not None:
+            values["read_only"] = inputs.flag("read_only", read_only)
+
+        def body(session: Session) -> MemoryBlock:
+            row = revisions.find_live(session, scope, block_type)
+            live = None if row is None else revisions.block(row)
+            same = live is not None and all(getattr(live, name) == value for name, value in values.items())
+            if not revisions.may_write(live, expected, same=same):
+                assert live is not None  # noqa: S101 - only a live block can be the same
+                return live
+            return self._write(session, scope, block_type, row, action="updated", actor=actor, **values)
+
+        return self._database.write(body)
+
+    def append(
+        self, scope: Scope, block_type: str, content: str, *, actor: str, idempotency_key: str | None = None
+    ) -> MemoryBlock:
+        """Add text at the end, after one newline; a missing block is created.
+
+        Raises:
+            ConflictError: The idempotency key was used for another write.
+            InvalidInputError: The text is empty or not text, or the block would be over its limit.
+        """
+        inputs.text("content", content, limit=self._max_chars)
+        receipts = Receipts(scope, idempotency_key, "append", [block_type, content])
+
+        def body(session: Session) -> MemoryBlock:
+            row = revisions.find_live(session, scope, block_type)
+            if done := receipts.find(session):
+                return _as_of(session, scope, block_type, int(done[0]))
+            joined = content if row is None or not row.content else row.content.removesuffix("\n") + "\n" + content
+            self._check(joined)
+            block = self._write(session, scope, block_type, row, action="appended", actor=actor, content=joined)
+            receipts.keep(session, [str(block.version)], block.updated_at)
+            return block
+
+        return self._database.write(body)
+
+    def replace(self, scope: Scope, block_type: str, old: str, new: str, *, actor: str) -> MemoryBlock:
+        """Replace the one place where `old` stands.
+
+        Raises:
+            NotFoundError: There is no such block.
+            InvalidInputError: `old` is empty or is not there exactly once, or the block would be over its limit.
+        """
+        inputs.text("old", old, empty=True)
+        inputs.text("new", new, limit=self._max_chars, empty=True)
+        if not old:
+            raise InvalidInputError("old: must not be empty; it is looked for 0 times")
+
+        def body(session: Session) -> MemoryBlock:
+            row = revisions.find_live(session, scope, block_type)
+            if row is None:
+                raise _no_block()
+            if (found := _occurrences(row.content, old)) != 1:
+                raise InvalidInputError(f"old: found {found} times in the block; it must be there exactly once")
+            content = row.content.replace(old, new)
+            if content == row.content:
+                return revisions.block(row)
+            self._check(content)
+            return self._write(session, scope, block_type, row, action="replaced", actor=actor, content=content)
+
+        return self._database.write(body)
+
+    def delete(self, scope: Scope, block_type: str, *, expected: datetime | None, actor: str) -> None:
+        """Delete a block with every text of its history; nothing happens when there is none.
+
+        Raises:
+            ConflictError: `expected` is given and the stored block is another one.
+        """
+
+        def body(session: Session) -> None:
+            row = revisions.find_live(session, scope, block_type)
+            if row is None:
+                return
+            if expected is not None:
+                revisions.check_token(revisions.block(row), expected)
+            revisions.erase(session, row, moment=revisions.now(self._clock), actor=actor)
+
+        self._database.write(body)
+
+    def history(self, scope: Scope, block_type: str) -> builtins.list[BlockVersion]:
+        """Every version of a block, oldest first, deletions included.
+
+        Raises:
+            NotFoundError: There never was such a block.
+        """
+        with self._database.read() as session:
+            row = revisions.find(session, scope, block_type)
+            if row is None:
+                raise _no_block()
+            statement = select(BlockVersionRow).where(BlockVersionRow.block_id == row.id)
+            rows = session.exec(statement.order_by(col(BlockVersionRow.version))).all()
+        return [_version(row) for row in rows]
+
+    def _write(
+        self,
+        session: Session,
+        scope: Scope,
+        block_type: str,
+        row: MemoryBlockRow | None,
+        *,
+        action: Action,
+        actor: str,
+        **values: object,
+    ) -> MemoryBlock:
+        moment = revisions.now(self._clock)
+        if row is None:
+            row = revisions.create(session, scope, block_type, moment=moment, **values)
+            revisions.record(session, row, "created", actor)
+        else:
+            row = revisions.change(session, row, moment=moment, **values)
+            revisions.record(session, row, action, actor)
+        return revisions.block(row)
+
+    def _check(self, content: str) -> None:
+        inputs.text("content", content, limit=self._max_chars, empty=True)
+
+
+def _no_block() -> NotFoundError:
+    return NotFoundError("block_type: there is no such block here; create it with update(…, expected_updated_at=None)")
+
+
+def _occurrences(text: str, part: str) -> int:
+    found, at = 0, text.find(part)
+    while at >= 0:
+        found, at = found + 1, text.find(part, at + 1)
+    return found
+
+
+def _as_of(session: Session, scope: Scope, block_type: str, version: int) -> MemoryBlock:
+    row = revisions.find(session, scope, block_type)
+    then = None if row is None else session.get(BlockVersionRow, (row.id, version))
+    if row is None or then is None:
+        raise NotFoundError("idempotency_key: what it wrote was erased since")
+    return MemoryBlock(
+        id=row.id,
+        block_type=block_type,
+        content=then.content,
+        scope=scope.name,
+        agent_id=scope.agent_id,
+        description=then.description,
+        read_only=then.read_only,
+        version=then.version,
+        created_at=row.created_at,
+        updated_at=then.created_at,
+    )
+
+
+def _version(row: BlockVersionRow) -> BlockVersion:
+    return BlockVersion(
+        version=row.version,
+        action=cast("Action", row.action),
+        actor=row.actor,
+        content=row.content,
+        description=row.description,
+        read_only=row.read_only,
+        created_at=row.created_at,
+    )

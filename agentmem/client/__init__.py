@@ -1,0 +1,1 @@
+"""The public surface: one file for each group of calls."""

@@ -1,0 +1,131 @@
+"""`mem.agents` and `client.agents`: registering graphs, and running them for one user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+from agentmem import inputs
+from agentmem.agents import Graph, RunRecord, recording
+from agentmem.client.twin import twin
+from agentmem.errors import InvalidInputError
+from agentmem.models import RunResult
+from agentmem.policy import MemoryContext, RunOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentmem.client.house import House
+
+
+class Agents:
+    """The agents of one tenant."""
+
+    def __init__(self, house: House, tenant_id: str) -> None:
+        self._house = house
+        self._tenant_id = tenant_id
+
+    def register(self, agent_id: str, graph: Graph) -> None:
+        """Let a compiled LangGraph graph answer for an agent, in this process.
+
+        Raises:
+            InvalidInputError: The id is empty or too long, or the graph is not a compiled one.
+        """
+        inputs.identifier("agent_id", agent_id, limit=self._house.settings.max_id_chars)
+        if not callable(getattr(graph, "invoke", None)) or not callable(getattr(graph, "ainvoke", None)):
+            raise InvalidInputError("graph: must be a compiled graph, like create_agent(…) or builder.compile()")
+        self._house.agents.register(self._tenant_id, agent_id, graph)
+
+    aregister = twin(register)
+
+
+class ClientAgents:
+    """The tenant's agents, talking to one user."""
+
+    def __init__(self, house: House, tenant_id: str, user_id: str) -> None:
+        self._house = house
+        self._tenant_id = tenant_id
+        self._user_id = user_id
+
+    def run(
+        self,
+        agent_id: str,
+        message: str,
+        *,
+        options: RunOptions | None = None,
+        thread_id: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> RunResult:
+        """Say something to an agent, with memory as the options allow.
+
+        Args:
+            agent_id: An agent that was registered in this process.
+            message: What the user says.
+            options: What this run may see; else core memory, and archival memory through the tool.
+            thread_id: The thread to go on with, if the graph has a checkpointer; else a new one.
+            config: LangGraph's own `RunnableConfig`, for anything else.
+
+        Raises:
+            NotFoundError: No graph was registered for the agent.
+            InvalidInputError: The message is empty, or the thread belongs to someone else.
+            BackendError: Memory cannot be reached and the policy says `on_failure="closed"`.
+        """
+        graph, call, thread = self._prepare(agent_id, message, options, thread_id, config)
+        with recording() as record:
+            output = graph.invoke(**call)
+        return _result(output, thread, record)
+
+    async def arun(
+        self,
+        agent_id: str,
+        message: str,
+        *,
+        options: RunOptions | None = None,
+        thread_id: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> RunResult:
+        """Async twin of `run`, through the graph's own `ainvoke`: the same arguments, result and errors."""
+        graph, call, thread = self._prepare(agent_id, message, options, thread_id, config)
+        with recording() as record:
+            output = await graph.ainvoke(**call)
+        return _result(output, thread, record)
+
+    def _prepare(
+        self,
+        agent_id: str,
+        message: str,
+        options: RunOptions | None,
+        thread_id: str | None,
+        config: Mapping[str, Any] | None,
+    ) -> tuple[Graph, dict[str, Any], str]:
+        limit = self._house.settings.max_id_chars
+        inputs.identifier("agent_id", agent_id, limit=limit)
+        inputs.text("message", message)
+        graph = self._house.agents.get(self._tenant_id, agent_id)
+        own = dict(config or {})
+        configurable: dict[str, Any] = dict(own.get("configurable") or {})
+        thread = thread_id or configurable.get("thread_id") or uuid4().hex
+        configurable["thread_id"] = inputs.identifier("thread_id", thread, limit=limit)
+        call = {
+            "input": {"messages": [{"role": "user", "content": message}]},
+            "config": {**own, "configurable": configurable},
+            "context": MemoryContext(
+                user_id=self._user_id, agent_id=agent_id, memory_policy=(options or RunOptions()).memory_policy
+            ),
+        }
+        return graph, call, thread
+
+
+def _result(output: Any, thread_id: str, record: RunRecord) -> RunResult:  # noqa: ANN401 - whatever the graph returns
+    state = cast("dict[str, Any]", output if isinstance(output, dict) else {})
+    messages: list[Any] | None = state.get("messages")
+    if messages is None:
+        raise InvalidInputError("graph: its output has no messages; register a graph whose state holds them")
+    said = [message for message in messages if getattr(message, "type", None) == "ai"]
+    return RunResult(
+        text=str(said[-1].text) if said else "",
+        messages=messages,
+        thread_id=thread_id,
+        matches=record.matches,
+        degraded=record.degraded,
+    )

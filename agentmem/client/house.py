@@ -1,0 +1,125 @@
+"""The parts that stand behind every handle of one opened store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agentmem.agents import AgentRegistry
+from agentmem.archival import guard
+from agentmem.archival.chroma import server
+from agentmem.archival.lines import Limits
+from agentmem.archival.place import Folder, Place, Server
+from agentmem.archival.recall import Recall
+from agentmem.archival.scan import ScanIndex
+from agentmem.archival.store import ArchivalStore
+from agentmem.blocks import BlockStore
+from agentmem.database import Database
+from agentmem.embedding import Embedder, MiniLM
+from agentmem.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
+
+    from agentmem.settings import Settings
+
+_DATABASE_FILE = "agentmem.db"
+_INDEX_FOLDER = "index"
+
+
+def system_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One opened store: its settings and its rooms, shared by all tenants and clients."""
+
+    settings: Settings
+    database: Database
+    embedder: Embedder
+    blocks: BlockStore
+    archival: ArchivalStore
+    recall: Recall
+    index: guard.ChromaIndex
+    clock: Callable[[], datetime]
+    chat_model: BaseChatModel | None
+    agents: AgentRegistry = field(default_factory=AgentRegistry)
+
+    @property
+    def limits(self) -> Limits:
+        """The most characters of a line and of an id."""
+        return Limits(line_chars=self.settings.max_line_chars, id_chars=self.settings.max_id_chars)
+
+    def close(self) -> None:
+        """Close the index, when this was its last handle, and the database."""
+        guard.leave(self.index)
+        self.database.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    embeddings: Embeddings | None,
+    chat_model: BaseChatModel | None,
+    clock: Callable[[], datetime] | None,
+) -> House:
+    """Open the database, bring its schema up to date, and put the rooms together. Chroma and the model wait.
+
+    Raises:
+        InvalidInputError: A URL cannot be read.
+        BackendError: The folder or the database cannot be used.
+    """
+    place = _place(settings)
+    database = Database(settings.database_url or _file(settings.home))
+    embedder = Embedder(embeddings or MiniLM())
+    clock = clock or system_clock
+    limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
+    index = guard.share(database, place, batch=settings.index_batch, timeout=settings.index_timeout)
+    recall = Recall(
+        database,
+        embedder,
+        scan=ScanIndex(max_bytes=settings.cache_bytes),
+        large=index,
+        scan_below=settings.scan_below,
+    )
+    return House(
+        settings=settings,
+        database=database,
+        embedder=embedder,
+        blocks=BlockStore(database, clock, max_chars=settings.max_block_chars),
+        archival=ArchivalStore(database, embedder, clock, limits),
+        recall=recall,
+        index=index,
+        clock=clock,
+        chat_model=chat_model,
+    )
+
+
+def _place(settings: Settings) -> Place:
+    if settings.chroma_url is None:
+        return Folder(settings.home / _INDEX_FOLDER)
+    server(settings.chroma_url)
+    return Server(settings.chroma_url)
+
+
+def _file(home: Path) -> Path:
+    """The database file; its folder is made, private, and kept out of version control."""
+    try:
+        if not home.exists():
+            home.mkdir(mode=0o700, parents=True)
+            (home / ".gitignore").write_text("*\n", "ascii")
+        elif not home.is_dir():
+            raise NotADirectoryError
+    except OSError as error:
+        raise BackendError(
+            f"home: the folder of the store cannot be made or used ({type(error).__name__}); "
+            "give another path to agentmem.open, or set AGENTMEM_HOME"
+        ) from error
+    return home / _DATABASE_FILE

@@ -1,0 +1,344 @@
+"""`client.memory`: the blocks and the archival memory of one user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from agentmem import inputs
+from agentmem.archival.lines import drafts
+from agentmem.archival.recall import Filter
+from agentmem.client.twin import twin
+from agentmem.errors import InvalidInputError, NotFoundError
+from agentmem.models import (
+    ArchivalLine,
+    BlockVersion,
+    Line,
+    MemoryBlock,
+    MemoryRecallResult,
+    Scope,
+    ScopeFilter,
+    Source,
+    Values,
+)
+from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE, MAX_LIMIT
+from agentmem.tables import ARCHIVAL
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from agentmem.client.house import House
+
+_SCOPES: builtins.tuple[ScopeFilter, ...] = get_args(ScopeFilter)
+
+
+class Memory:
+    """The memory of one user: versioned blocks for the prompt, and archival lines to be searched.
+
+    Without `agent_id` a call is about what all of the user's agents share; with
+    it, about what that agent keeps of the user. Each method has an async twin
+    whose name begins with `a`.
+    """
+
+    def __init__(self, house: House, tenant_id: str, user_id: str, actor: str) -> None:
+        self._house = house
+        self._tenant_id = tenant_id
+        self._user_id = user_id
+        self._actor = actor
+
+    def list(self, *, scope: ScopeFilter | None = None, agent_id: str | None = None) -> builtins.list[MemoryBlock]:
+        """The live blocks, the archival one with its text included.
+
+        In order: the user's first, then by agent, then by `block_type`, by code point.
+
+        Args:
+            scope: `"user"`, `"agent"` or `"all"`; by default the agent's with an `agent_id`, else the user's.
+            agent_id: One agent; without it `"agent"` and `"all"` bring every agent's.
+        """
+        chosen = inputs.one_of("scope", scope or ("user" if agent_id is None else "agent"), _SCOPES)
+        own = self._scope(agent_id)
+        scopes = [own.user] if chosen in {"user", "all"} else []
+        if chosen != "user":
+            agents = self._house.blocks.agent_ids(own) if agent_id is None else [agent_id]
+            scopes += [self._scope(agent) for agent in agents]
+        return Values(block for one in scopes for block in self._of(one))
+
+    def get(self, block_type: str, *, agent_id: str | None = None) -> MemoryBlock:
+        """One block.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        scope = self._scope(agent_id)
+        if inputs.block_type(block_type) == ARCHIVAL:
+            return self._house.archival.get(scope)
+        return self._house.blocks.get(scope, block_type)
+
+    def update(
+        self,
+        block_type: str,
+        content: str,
+        *,
+        agent_id: str | None = None,
+        description: str | None = None,
+        read_only: bool | None = None,
+        expected_updated_at: datetime | str | None,
+    ) -> MemoryBlock:
+        """Create a block, or replace the version of it that you read.
+
+        The write happens only if the stored block is still the one you saw, so
+        two writers can never silently overwrite each other:
+
+            >>> core = client.memory.update("core", "- Likes tea", expected_updated_at=None)
+            >>> core = client.memory.update("core", "- Likes rye", expected_updated_at=core.updated_at)
+            >>> client.memory.get("core").content
+            '- Likes rye'
+
+        Args:
+            block_type: `core`, `archival`, or a name of your own (1 to 64 of `a-z`, `0-9`, `_`, `-`). In `archival`
+                every line of the text is a memory; lines that stay keep their id and provenance.
+            content: The whole new text, at most `max_block_chars` characters; empty is valid.
+            agent_id: The agent whose own block this is; `None` for the user's.
+            description: What the block is for, shown to the model; `None` keeps it.
+            read_only: Whether the model's tools may not change it; `None` keeps it.
+            expected_updated_at: `updated_at` of the block you read (UTC), or `None` to create one that must not exist.
+
+        Returns:
+            The block as stored, with its new `updated_at`. What is stored already is not written again.
+
+        Raises:
+            ConflictError: The stored block is another one; `current` holds it.
+            InvalidInputError: A name, a size or a timestamp breaks a rule above.
+        """
+        scope = self._scope(agent_id)
+        inputs.block_type(block_type)
+        expected = None if expected_updated_at is None else _token(expected_updated_at)
+        if block_type != ARCHIVAL:
+            return self._house.blocks.update(
+                scope,
+                block_type,
+                content,
+                expected=expected,
+                actor=self._actor,
+                description=description,
+                read_only=read_only,
+            )
+        block = self._house.archival.update(
+            scope, content, expected=expected, actor=self._actor, description=description, read_only=read_only
+        )
+        self._house.index.nudge()
+        return block
+
+    def append(
+        self, block_type: str, content: str, *, agent_id: str | None = None, idempotency_key: str | None = None
+    ) -> MemoryBlock:
+        r"""Add text at the end of a block, after one newline; a missing block is created. Needs no token.
+
+            >>> client.memory.append("core", "- Likes tea").version
+            1
+            >>> client.memory.append("core", "- Works in Oslo").content
+            '- Likes tea\n- Works in Oslo'
+
+        On `archival` it is `remember`.
+
+        Args:
+            block_type: The block.
+            content: The text to add, not empty.
+            agent_id: The agent whose own block this is; `None` for the user's.
+            idempotency_key: The same key again returns the first result instead of adding twice.
+
+        Raises:
+            ConflictError: The key was used for another write.
+            InvalidInputError: The text is empty, or the block would be over its limit.
+        """
+        scope = self._scope(agent_id)
+        if inputs.block_type(block_type) == ARCHIVAL:
+            self.remember(content, agent_id=agent_id, idempotency_key=idempotency_key)
+            return self.get(ARCHIVAL, agent_id=agent_id)
+        key = self._key(idempotency_key)
+        return self._house.blocks.append(scope, block_type, content, actor=self._actor, idempotency_key=key)
+
+    def replace(self, block_type: str, old: str, new: str, *, agent_id: str | None = None) -> MemoryBlock:
+        """Replace the one place in a block where `old` stands. Needs no token.
+
+        Raises:
+            NotFoundError: There is no such block.
+            InvalidInputError: `old` does not stand there exactly once; the message says how often.
+        """
+        scope = self._scope(agent_id)
+        if inputs.block_type(block_type) == ARCHIVAL:
+            raise InvalidInputError("block_type: archival lines are not replaced; forget_line one and remember another")
+        return self._house.blocks.replace(scope, block_type, old, new, actor=self._actor)
+
+    def delete(
+        self, block_type: str, *, agent_id: str | None = None, expected_updated_at: datetime | str | None = None
+    ) -> None:
+        """Delete a block with all its texts; nothing happens when there is none.
+
+        Args:
+            block_type: The block; `archival` for every line of the scope.
+            agent_id: The agent whose own block this is; `None` for the user's.
+            expected_updated_at: Only delete the version you read.
+
+        Raises:
+            ConflictError: A token is given and the stored block is another one; `current` holds it.
+        """
+        scope = self._scope(agent_id)
+        inputs.block_type(block_type)
+        expected = None if expected_updated_at is None else _token(expected_updated_at)
+        if block_type != ARCHIVAL:
+            self._house.blocks.delete(scope, block_type, expected=expected, actor=self._actor)
+            return
+        self._house.archival.delete(scope, expected=expected, actor=self._actor)
+        self._house.index.nudge()
+
+    def history(self, block_type: str, *, agent_id: str | None = None) -> builtins.list[BlockVersion]:
+        """Every version of a block, oldest first: when, by whom, and what it said.
+
+        What a deleted block said is gone from its history too.
+
+        Raises:
+            NotFoundError: There never was such a block.
+            InvalidInputError: The archival block keeps no versions; its lines carry their own times.
+        """
+        scope = self._scope(agent_id)
+        if inputs.block_type(block_type) == ARCHIVAL:
+            raise InvalidInputError("block_type: archival memory has no history; each line carries its own times")
+        return Values(self._house.blocks.history(scope, block_type))
+
+    def remember(
+        self,
+        lines: str | Line | Iterable[str | Line],
+        *,
+        agent_id: str | None = None,
+        conversation_id: str | None = None,
+        source: Source = "operator",
+        confidence: float = 1.0,
+        idempotency_key: str | None = None,
+    ) -> builtins.list[ArchivalLine]:
+        """Add archival memories: all of them, or none.
+
+            >>> [line.content for line in client.memory.remember(["Acme renews in March", "The dog is called Tom"])]
+            ['Acme renews in March', 'The dog is called Tom']
+
+        Args:
+            lines: A text, a `Line`, or several of both. Each line of a text becomes a memory of its own.
+            agent_id: The agent whose own memory this is; `None` for the user's.
+            conversation_id: The conversation they come from.
+            source: Who they come from: `user`, `assistant`, `tool`, `extractor` or `operator`.
+            confidence: How sure they are, 0 to 1; below 0.5 they are stored and listed, but not recalled.
+            idempotency_key: The same key again returns the first result instead of adding twice.
+
+        Returns:
+            The lines as stored, in input order.
+
+        Raises:
+            ConflictError: The key was used for another write.
+            InvalidInputError: A line is empty or too long, or the store's vectors were made with another model.
+            BackendError: The model or the database could not do it; nothing was written.
+        """
+        scope = self._scope(agent_id)
+        default = Line("", conversation_id=conversation_id, source=source, confidence=confidence)
+        stored = self._house.archival.remember(
+            scope,
+            drafts(lines, default, self._house.limits),
+            actor=self._actor,
+            idempotency_key=self._key(idempotency_key),
+        )
+        self._house.index.nudge()
+        return Values(stored)
+
+    def recall(
+        self,
+        query: str,
+        *,
+        agent_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        min_score: float = DEFAULT_MIN_SCORE,
+        explain: bool = False,
+        scope: ScopeFilter = "all",
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        conversation_id: str | None = None,
+    ) -> builtins.list[MemoryRecallResult]:
+        """Search archival memory.
+
+            >>> _ = client.memory.remember(["Acme renews in March", "The dog is called Tom"])
+            >>> [match.content for match in client.memory.recall("When does Acme renew?", limit=1)]
+            ['Acme renews in March']
+
+        Args:
+            query: What to look for, in words; a very long one is read to its 8,000th character.
+            agent_id: Search this agent's lines and the user's; without it, the user's only.
+            limit: How many matches at most, 1 to 50.
+            min_score: The floor, 0 to 1, inclusive.
+            explain: Fill in `explanation`.
+            scope: `"user"` or `"agent"` narrows the search; `"agent"` needs an `agent_id`.
+            since: Only lines of this moment or later (`occurred_at`, else `created_at`).
+            until: Only lines from before this moment.
+            conversation_id: Only lines of this conversation.
+
+        Returns:
+            The best matches, by score, then the newer one, then by id; empty when nothing reaches the floor.
+
+        Raises:
+            InvalidInputError: An argument breaks a rule, or the store's vectors were made with another model.
+            BackendError: The model or the database could not do it.
+        """
+        inputs.text("query", query)
+        inputs.count("limit", limit, low=1, high=MAX_LIMIT)
+        inputs.fraction("min_score", min_score)
+        inputs.flag("explain", explain)
+        chosen = inputs.one_of("scope", scope, _SCOPES)
+        own = self._scope(agent_id)
+        if chosen == "agent" and agent_id is None:
+            raise InvalidInputError('scope: "agent" needs an agent_id')
+        only = Filter(
+            since=None if since is None else inputs.timestamp("since", since),
+            until=None if until is None else inputs.timestamp("until", until),
+            conversation_id=None if conversation_id is None else self._id("conversation_id", conversation_id),
+        )
+        scopes = {"user": [own.user], "agent": [own], "all": [own.user] if own == own.user else [own.user, own]}[chosen]
+        return Values(
+            self._house.recall.search(scopes, query, limit=limit, min_score=min_score, only=only, explain=explain)
+        )
+
+    def forget_line(self, line_id: str) -> None:
+        """Delete one archival line of this user, in whichever scope; nothing happens when there is none."""
+        self._house.archival.forget_line(
+            self._tenant_id, self._user_id, self._id("line_id", line_id), actor=self._actor
+        )
+        self._house.index.nudge()
+
+    alist = twin(list)  # noqa: A003 - the method of this class
+    aget = twin(get)
+    aupdate = twin(update)
+    aappend = twin(append)
+    areplace = twin(replace)
+    adelete = twin(delete)
+    ahistory = twin(history)
+    aremember = twin(remember)
+    arecall = twin(recall)
+    aforget_line = twin(forget_line)
+
+    def _scope(self, agent_id: str | None) -> Scope:
+        return Scope(self._tenant_id, self._user_id, None if agent_id is None else self._id("agent_id", agent_id))
+
+    def _of(self, scope: Scope) -> builtins.list[MemoryBlock]:
+        blocks = self._house.blocks.list(scope)
+        try:
+            blocks.append(self._house.archival.get(scope))
+        except NotFoundError:
+            return blocks
+        return sorted(blocks, key=lambda block: block.block_type)
+
+    def _id(self, field: str, value: str) -> str:
+        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
+
+    def _key(self, value: str | None) -> str | None:
+        return None if value is None else self._id("idempotency_key", value)
+
+
+def _token(value: datetime | str) -> datetime:
+    return inputs.timestamp("expected_updated_at", value)

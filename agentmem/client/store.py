@@ -1,0 +1,211 @@
+"""What `agentmem.open` returns: one store, seen from one tenant."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+from agentmem import inputs
+from agentmem.archival import upkeep
+from agentmem.client.agents import Agents, ClientAgents
+from agentmem.client.house import House, build
+from agentmem.client.memory import Memory
+from agentmem.client.twin import twin
+from agentmem.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
+
+    from agentmem.models import CheckReport
+    from agentmem.settings import Settings
+
+
+class AgentMem:
+    """One store, seen from one tenant; safe to share between threads.
+
+    Everything hangs off the tenant, except `reindex`, `check` and `close`, which
+    are about the whole store. A context manager, sync and async, that closes it.
+
+        >>> with agentmem.open() as mem:
+        ...     mem.tenant("acme").client(user_id="ada").memory.list()
+        []
+    """
+
+    def __init__(self, house: House, tenant_id: str) -> None:
+        self._house = house
+        self._tenant_id = tenant_id
+        self.agents = Agents(house, tenant_id)
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant this handle is bound to."""
+        return self._tenant_id
+
+    @property
+    def settings(self) -> Settings:
+        """The settings the store was opened with."""
+        return self._house.settings
+
+    def tenant(self, tenant_id: str) -> AgentMem:
+        """The same store, bound to another tenant.
+
+        Raises:
+            InvalidInputError: The id is empty, too long or not text.
+        """
+        return AgentMem(self._house, inputs.identifier("tenant_id", tenant_id, limit=self.settings.max_id_chars))
+
+    def client(self, user_id: str, *, actor: str = "operator") -> Client:
+        """The memory of one user of this tenant.
+
+        Args:
+            user_id: The person, as opaque text.
+            actor: Who writes, as history will say.
+
+        Raises:
+            InvalidInputError: An id is empty, too long or not text.
+        """
+        limit = self.settings.max_id_chars
+        inputs.identifier("user_id", user_id, limit=limit)
+        inputs.identifier("actor", actor, limit=limit)
+        return Client(self._house, self._tenant_id, user_id, actor)
+
+    def check(self) -> CheckReport:
+        """Whether SQL and the index agree, who answers, and what is waiting."""
+        return upkeep.check(self._house.database, self._house.index)
+
+    def reindex(self, *, embed: bool = False, progress: Callable[[int, int], None] | None = None) -> int:
+        """Fill Chroma anew from SQL; recall answers meanwhile.
+
+        Args:
+            embed: Compute every vector anew first, with the model this store was opened with.
+            progress: Called with how many lines are done and how many there are.
+
+        Returns:
+            How many lines Chroma holds.
+
+        Raises:
+            InvalidInputError: A line is longer than the new model reads; nothing was switched.
+            BackendError: The model, the database or Chroma failed, or another process owns the index.
+        """
+        house = self._house
+        report = progress or _silent
+        return upkeep.reindex(house.database, house.index, house.embedder, embed=embed, progress=report)
+
+    def close(self) -> None:
+        """Hand Chroma the last changes and give everything free; afterwards this handle is of no use."""
+        self._house.close()
+
+    atenant = twin(tenant)
+    aclient = twin(client)
+    acheck = twin(check)
+    areindex = twin(reindex)
+    aclose = twin(close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<AgentMem tenant_id={self._tenant_id!r}>"
+
+
+class Client:
+    """One user of one tenant: `memory` and `agents`. Cheap to make, safe to share."""
+
+    def __init__(self, house: House, tenant_id: str, user_id: str, actor: str) -> None:
+        self.user_id = user_id
+        self.memory = Memory(house, tenant_id, user_id, actor)
+        self.agents = ClientAgents(house, tenant_id, user_id)
+
+    def __repr__(self) -> str:
+        return f"<Client user_id={self.user_id!r}>"
+
+
+def open(
+    path: str | Path | None = None,
+    *,
+    tenant_id: str = "default",
+    database_url: str | None = None,
+    chroma_url: str | None = None,
+    embeddings: Embeddings | None = None,
+    chat_model: BaseChatModel | None = None,
+    clock: Callable[[], datetime] | None = None,
+    **settings: object,
+) -> AgentMem:
+    """Open a store, and create it when there is none.
+
+    Embedded by default: SQLite and Chroma in one folder. Nothing heavy is
+    loaded here; the model is loaded when the first text is embedded, and Chroma
+    when the first large scope is searched.
+
+        >>> mem = agentmem.open()
+        >>> client = mem.client(user_id="ada")
+        >>> client.memory.append("core", "- Likes tea").content
+        '- Likes tea'
+
+    Args:
+        path: The folder; else `$AGENTMEM_HOME`, else `.agentmem` here.
+        tenant_id: The account the data belongs to.
+        database_url: A SQLAlchemy URL in place of the SQLite file.
+        chroma_url: `http://host:port` of a Chroma server in place of the folder's index.
+        embeddings: Any LangChain `Embeddings`; else all-MiniLM-L6-v2.
+        chat_model: The model that reads conversations.
+        clock: What time it is, as aware datetimes; else the computer's clock.
+        **settings: Any field of `agentmem.settings.Settings`, which are also `AGENTMEM_*` variables.
+
+    Raises:
+        InvalidInputError: A setting, an id or a URL breaks a rule.
+        BackendError: The folder or the database cannot be used.
+    """
+    given: dict[str, object] = {**settings}
+    if path is not None:
+        given["home"] = path
+    if database_url is not None:
+        given["database_url"] = database_url
+    if chroma_url is not None:
+        given["chroma_url"] = chroma_url
+    loaded = load(**given)
+    inputs.identifier("tenant_id", tenant_id, limit=loaded.max_id_chars)
+    return AgentMem(build(loaded, embeddings=embeddings, chat_model=chat_model, clock=clock), tenant_id)
+
+
+async def aopen(
+    path: str | Path | None = None,
+    *,
+    tenant_id: str = "default",
+    database_url: str | None = None,
+    chroma_url: str | None = None,
+    embeddings: Embeddings | None = None,
+    chat_model: BaseChatModel | None = None,
+    clock: Callable[[], datetime] | None = None,
+    **settings: object,
+) -> AgentMem:
+    """Async twin of `open`: the same arguments, result and errors."""
+    return await asyncio.to_thread(
+        open,
+        path,
+        tenant_id=tenant_id,
+        database_url=database_url,
+        chroma_url=chroma_url,
+        embeddings=embeddings,
+        chat_model=chat_model,
+        clock=clock,
+        **settings,
+    )
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,214 @@
+"""The SQL database: engine, pragmas, transactions, schema on open, and the one place its errors are translated."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlmodel import Session, col, select, update
+
+from agentmem.errors import BackendError, InvalidInputError
+from agentmem.migrations import HEAD, VERSION_TABLE, upgrade
+from agentmem.tables import STATE_ID, StoreStateRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL, Connection, Engine
+
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 20
+_BUSY_MILLISECONDS: Final = 30_000
+_WRITES: Final = "agentmem_writes"
+
+
+class RacedError(Exception):
+    """Another transaction came between; the body of a write raises it to be run again from the start."""
+
+
+class Database:
+    """One SQL database with agentmem's schema.
+
+    Reads see one snapshot each. A write is a function of a session that is run
+    in one transaction, and run again when another writer came between, so what
+    it decides is always decided on what it read.
+
+    Args:
+        url: A SQLAlchemy URL, or the path of a SQLite file.
+
+    Raises:
+        InvalidInputError: The URL cannot be read, or its driver is not installed.
+        BackendError: The database cannot be opened, is no database, or has a newer schema.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self.url = _parse(url)
+        self._engine = _engine(self.url)
+        self._pid = os.getpid()
+        try:
+            self._migrate()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    @contextmanager
+    def read(self) -> Generator[Session]:
+        """One snapshot."""
+        with _translated(), Session(self._bind(writes=False), expire_on_commit=False) as session:
+            yield session
+
+    def write(self, body: Callable[[Session], T]) -> T:
+        """What `body` returns, once its transaction is committed.
+
+        Raises:
+            BackendError: The database could not do it; nothing was written.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                with _translated(), Session(self._bind(writes=True), expire_on_commit=False) as session:
+                    result = body(session)
+                    session.commit()
+                    return result
+            except (RacedError, IntegrityError):
+                time.sleep(0.002 * attempt)
+        raise BackendError("database: too many writers changed the same rows at once; try again")
+
+    def close(self) -> None:
+        """Give every connection back; the next call opens new ones."""
+        if self._pid == os.getpid():
+            self._engine.dispose()
+
+    def _bind(self, *, writes: bool) -> Engine:
+        if self._pid != os.getpid():  # a fork must not use its parent's connections, nor close them
+            self._engine.dispose(close=False)
+            self._pid = os.getpid()
+        return self._engine.execution_options(**{_WRITES: writes})
+
+    def _migrate(self) -> None:
+        with _translated(), self._bind(writes=False).connect() as connection:
+            if _version(connection) == HEAD:
+                return
+        with _translated(), self._bind(writes=True).begin() as connection:
+            upgrade(connection)
+
+
+def advance(session: Session, changes: int) -> int:
+    """Take the next `changes` numbers of the store's change counter and return the one before the first.
+
+    Taken last in a transaction: the row stays locked to the commit, so numbers are in commit order.
+    """
+    statement = (
+        update(StoreStateRow)
+        .where(col(StoreStateRow.id) == STATE_ID)
+        .values(seq=col(StoreStateRow.seq) + changes)
+        .returning(col(StoreStateRow.seq))
+    )
+    last: int = session.exec(statement).one()[0]
+    return last - changes
+
+
+def state(session: Session) -> StoreStateRow:
+    """The store's one state row."""
+    return session.exec(select(StoreStateRow)).one()
+
+
+def _parse(url: str | Path) -> URL:
+    try:
+        return make_url(url) if isinstance(url, str) else make_url("sqlite://").set(database=str(url))
+    except ArgumentError:
+        raise InvalidInputError("database_url: not a SQLAlchemy URL, like postgresql+psycopg://host/name") from None
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        if url.get_backend_name() != "sqlite":
+            return create_engine(url, pool_size=20, max_overflow=40, pool_pre_ping=True)
+        if url.database in {None, "", ":memory:"}:
+            raise InvalidInputError("database_url: an in-memory SQLite loses rows between threads; give a file")
+        engine = create_engine(url, pool_size=20, max_overflow=40)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise InvalidInputError(f"database_url: its driver is not installed ({error}); pip install it") from None
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type of its own
+    connection.isolation_level = None  # the begin event says which kind of transaction it is
+    run = partial(_execute, connection)
+    run(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    if run("PRAGMA journal_mode") != ("wal",):
+        _until_free(partial(run, "PRAGMA journal_mode = WAL"))
+    run("PRAGMA synchronous = FULL")
+    run("PRAGMA secure_delete = ON")
+    run("PRAGMA foreign_keys = ON")
+
+
+def _execute(connection: Any, statement: str) -> tuple[object, ...] | None:  # noqa: ANN401 - see above
+    row: tuple[object, ...] | None = connection.execute(statement).fetchone()
+    return row
+
+
+def _until_free(switch: Callable[[], object]) -> None:
+    """Changing the journal mode does not wait for the busy timeout, so two processes that create a store wait here."""
+    for _ in range(100):
+        try:
+            switch()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    switch()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    version: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+    return version
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        raise BackendError(f"database: {_reason(error)}") from error
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    said = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+    for sign, advice in _ADVICE:
+        if sign in said:
+            return f"{said}; {advice}"
+    return said
+
+
+_ADVICE: Final = (
+    ("not a database", "the file is something else, or damaged: give another folder, or restore a backup"),
+    ("malformed", "the file is damaged: restore a backup"),
+    ("unable to open", "check that its folder exists and can be written"),
+    ("readonly", "the file or its folder cannot be written: check their permissions"),
+    ("read-only", "the file or its folder cannot be written: check their permissions"),
+    ("locked", "another program keeps it locked: try again, or end that program"),
+    ("full", "the disk is full: free some space and try again; nothing was written"),
+    ("I/O error", "the disk refused: check its space and health"),
+)

@@ -1,0 +1,93 @@
+"""What is accepted from callers: each check names the field and the rule, and never repeats the value."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from agentmem.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+T = TypeVar("T", bound=str)
+
+_BLOCK_TYPE: Final = re.compile(r"[a-z0-9_-]{1,64}")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def text(field: str, value: object, *, limit: int | None = None, empty: bool = False) -> str:
+    """A string without NUL or lone surrogates, of at most `limit` characters, not blank unless `empty`."""
+    if not isinstance(value, str):
+        raise InvalidInputError(f"{field}: must be a string, not {type(value).__name__}")
+    if not empty and not value.strip():
+        raise InvalidInputError(f"{field}: must not be empty")
+    if limit is not None and len(value) > limit:
+        raise InvalidInputError(
+            f"{field}: {len(value):,} characters, and at most {limit:,} are kept; shorten or split it"
+        )
+    if (at := value.find("\x00")) >= 0:
+        raise InvalidInputError(f"{field}: a NUL character at position {at}; remove it")
+    if found := _SURROGATE.search(value):
+        raise InvalidInputError(f"{field}: a lone surrogate at position {found.start()}; the text was decoded wrongly")
+    return value
+
+
+def identifier(field: str, value: object, *, limit: int) -> str:
+    """An opaque id: any text that is not empty and fits."""
+    return text(field, value, limit=limit)
+
+
+def block_type(value: object) -> str:
+    """The name of a block: 1 to 64 of `a-z`, `0-9`, `_` and `-`."""
+    if not isinstance(value, str) or not _BLOCK_TYPE.fullmatch(value):
+        raise InvalidInputError("block_type: must be 1 to 64 characters of a-z, 0-9, '_' and '-'")
+    return value
+
+
+def timestamp(field: str, value: object) -> datetime:
+    """An aware datetime, or an ISO 8601 string with a zone, as UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidInputError(f"{field}: not an ISO 8601 date and time, like 2026-03-14T09:30:00+00:00") from None
+    if not isinstance(value, datetime):
+        raise InvalidInputError(f"{field}: must be a datetime or an ISO 8601 string, not {type(value).__name__}")
+    if value.utcoffset() is None:
+        raise InvalidInputError(f"{field}: has no time zone; use an aware datetime, like datetime.now(UTC)")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInputError(f"{field}: is outside the years 1 to 9999 in UTC") from None
+
+
+def fraction(field: str, value: object) -> float:
+    """A number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value) or not 0 <= value <= 1:
+        raise InvalidInputError(f"{field}: must be a number from 0 to 1")
+    return float(value)
+
+
+def count(field: str, value: object, *, low: int, high: int) -> int:
+    """A whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidInputError(f"{field}: must be a whole number from {low} to {high}")
+    return value
+
+
+def flag(field: str, value: object) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise InvalidInputError(f"{field}: must be True or False, not {type(value).__name__}")
+    return value
+
+
+def one_of(field: str, value: object, allowed: Collection[T]) -> T:
+    """One of a few words."""
+    for word in allowed:
+        if value == word:
+            return word
+    raise InvalidInputError(f"{field}: must be one of {', '.join(allowed)}")

@@ -1,0 +1,268 @@
+"""The values that cross agentmem's public surface: frozen, self-describing, free of any store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ScopeName = Literal["user", "agent"]
+ScopeFilter = Literal["user", "agent", "all"]
+Source = Literal["user", "assistant", "tool", "extractor", "operator"]
+Action = Literal["created", "updated", "appended", "replaced", "deleted"]
+Engine = Literal["scan", "chroma"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose memory: one user of one tenant, alone or together with one agent.
+
+    Every store takes a scope as its first argument, so nothing can be read or
+    written without a tenant and a user.
+
+    Args:
+        tenant_id: The account the memory belongs to.
+        user_id: The person the agent talks to.
+        agent_id: The agent whose own memory this is; `None` for what all of the user's agents share.
+    """
+
+    tenant_id: str
+    user_id: str
+    agent_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tenant_id or not self.user_id or self.agent_id == "":
+            msg = "a scope needs a tenant_id and a user_id, and an agent_id that is None or not empty"
+            raise ValueError(msg)
+
+    @property
+    def name(self) -> ScopeName:
+        """`"user"` or `"agent"`."""
+        return "user" if self.agent_id is None else "agent"
+
+    @property
+    def user(self) -> Scope:
+        """The user scope of the same user."""
+        return Scope(self.tenant_id, self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One archival memory to be written, with what is known about where it comes from.
+
+    A field left at `None` takes the value given to `remember` for the whole call.
+
+    Args:
+        content: The text; every line of it becomes a memory of its own.
+        speaker: Who said it.
+        occurred_at: When it happened, an aware datetime or an ISO string with a zone.
+        conversation_id: The conversation it was said in.
+        source: Who it comes from: `user`, `assistant`, `tool`, `extractor` or `operator`.
+        confidence: How sure it is, 0 to 1; below 0.5 it is stored and listed, but not recalled.
+
+    >>> Line("I moved to Oslo", speaker="Ada").speaker
+    'Ada'
+    """
+
+    content: str
+    speaker: str | None = None
+    occurred_at: datetime | str | None = None
+    conversation_id: str | None = None
+    source: Source | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value that shows itself as a table row in a notebook."""
+
+    _columns: ClassVar[tuple[str, ...]] = ()
+
+    def _repr_html_(self) -> str:
+        return _table(type(self), [self])
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBlock(_Value):
+    """One versioned text: `core`, a block of your own, or `archival` with its lines joined by newlines.
+
+    `updated_at` names the version: hand it back as `expected_updated_at` to
+    replace exactly what you read. All times are aware and in UTC.
+    """
+
+    _columns: ClassVar[tuple[str, ...]] = ("block_type", "scope", "agent_id", "content", "version", "updated_at")
+
+    id: str
+    block_type: str
+    content: str
+    scope: ScopeName
+    agent_id: str | None
+    description: str
+    read_only: bool
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BlockVersion(_Value):
+    """One entry of a block's history: when, by whom, and what it said then.
+
+    The texts of a block that was deleted are gone, so its entries up to the
+    deletion have an empty `content`.
+    """
+
+    _columns: ClassVar[tuple[str, ...]] = ("version", "action", "actor", "created_at", "content")
+
+    version: int
+    action: Action
+    actor: str
+    content: str
+    description: str
+    read_only: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivalLine(_Value):
+    """One archival memory as it is stored."""
+
+    _columns: ClassVar[tuple[str, ...]] = ("content", "scope", "agent_id", "speaker", "source", "occurred_at")
+
+    id: str
+    content: str
+    scope: ScopeName
+    agent_id: str | None
+    speaker: str | None
+    source: Source
+    confidence: float
+    conversation_id: str | None
+    occurred_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one match came to its place.
+
+    `rank` is what the list is ordered by; `semantic` and `lexical` are the parts of the score; `answered_by` is the
+    index that proposed the line, the exact `scan` or `chroma`.
+    """
+
+    rank: float
+    semantic: float
+    lexical: float
+    answered_by: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecallResult(_Value):
+    """One match: an archival line and how well it answers the query.
+
+    `score` and its parts are in 0 to 1. `line_number` counts from 1 among the
+    live lines of its scope, so
+    `get("archival").content.splitlines()[line_number - 1] == content`.
+    """
+
+    _columns: ClassVar[tuple[str, ...]] = ("score", "content", "scope", "agent_id", "speaker", "occurred_at")
+
+    content: str
+    score: float
+    block_type: str
+    scope: ScopeName
+    agent_id: str | None
+    line_number: int
+    updated_at: datetime
+    semantic: float
+    lexical: float
+    id: str
+    speaker: str | None
+    conversation_id: str | None
+    source: Source
+    confidence: float
+    occurred_at: datetime | None
+    created_at: datetime
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What one agent run gave back.
+
+    Args:
+        text: The agent's last words.
+        messages: Every message of the thread, as the graph returned them.
+        thread_id: The thread the run belongs to; pass it again to go on with it.
+        matches: The archival memories that were put into this turn's prompt; `()` under `tool_only`.
+        degraded: Whether memory could not be reached, so that the agent answered without some of it.
+    """
+
+    text: str
+    messages: list[object]
+    thread_id: str
+    matches: tuple[MemoryRecallResult, ...] = ()
+    degraded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `check()` found.
+
+    Args:
+        ok: Whether SQL and the index agree; a store with no index yet is fine too.
+        answers: Who answers recalls in large scopes now; small ones are always scanned.
+        lines: Live archival lines in SQL.
+        indexed: Vectors that Chroma holds, `None` where it was not asked.
+        pending: Changes that Chroma has not seen yet. They are taken in batches: not a fault.
+        embedder: The model the stored vectors were made with, `None` in an empty store.
+        problems: What is wrong and what to do, one sentence each.
+    """
+
+    ok: bool
+    answers: Engine
+    lines: int
+    indexed: int | None
+    pending: int
+    embedder: str | None
+    problems: tuple[str, ...] = ()
+
+
+class Values(list[T]):
+    """A list of values that a notebook shows as one table."""
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return "<em>nothing found</em>"
+        return _table(type(self[0]), self)
+
+
+def utc(moment: datetime) -> datetime:
+    """The same instant in UTC."""
+    return moment.astimezone(UTC)
+
+
+def _table(kind: type[object], rows: Iterable[object]) -> str:
+    names: tuple[str, ...] = getattr(kind, "_columns", ()) or tuple(f.name for f in fields(kind))  # type: ignore[arg-type]  # every kind shown is a dataclass
+    head = "".join(f"<th style='text-align:left'>{name}</th>" for name in names)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{_cell(getattr(row, name))}</td>" for name in names) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return escape(str(value)).replace("\n", "<br>")

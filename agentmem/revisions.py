@@ -1,0 +1,173 @@
+"""Compare-and-set on one row of `memory_block`: the conflict rules in their order, and the writes that obey them.
+
+Blocks and archival headers are rows of one table and follow one set of rules;
+this is where they are written down once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from sqlmodel import Session, col, select, update
+
+from agentmem.database import RacedError
+from agentmem.errors import ConflictError, InvalidInputError
+from agentmem.models import Action, MemoryBlock, Scope
+from agentmem.tables import BlockVersionRow, MemoryBlockRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TICK: Final = timedelta(microseconds=1)
+_READ_AGAIN: Final = "read it again, apply your change to what it says now, and update with its updated_at"
+
+
+def now(clock: Callable[[], datetime]) -> datetime:
+    """The clock's time in UTC.
+
+    Raises:
+        InvalidInputError: The clock gave a datetime without a zone.
+    """
+    moment = clock()
+    if moment.utcoffset() is None:
+        raise InvalidInputError("clock: must return aware datetimes, like datetime.now(UTC)")
+    return moment.astimezone(UTC)
+
+
+def find(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
+    """The row of a block, live or deleted."""
+    statement = select(MemoryBlockRow).where(
+        MemoryBlockRow.tenant_id == scope.tenant_id,
+        MemoryBlockRow.user_id == scope.user_id,
+        MemoryBlockRow.agent_id == (scope.agent_id or ""),
+        MemoryBlockRow.block_type == block_type,
+    )
+    return session.exec(statement).one_or_none()
+
+
+def find_live(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
+    """The row of a block that was not deleted."""
+    row = find(session, scope, block_type)
+    return None if row is None or row.deleted_at is not None else row
+
+
+def may_write(live: MemoryBlock | None, expected: datetime | None, *, same: bool) -> bool:
+    """Whether an update may write: the conflict rules, in their order.
+
+    Args:
+        live: The block as it is stored now, `None` when there is none.
+        expected: The `updated_at` the caller read, `None` to create.
+        same: Whether what the caller wants is what is stored.
+
+    Returns:
+        True to write, False when it is written already.
+
+    Raises:
+        ConflictError: The caller has not seen what is stored now.
+    """
+    if expected is None:
+        if live is not None:
+            raise ConflictError(
+                f"expected_updated_at: None creates, and this block exists; {_READ_AGAIN}", current=live
+            )
+        return True
+    if live is None:
+        raise ConflictError("expected_updated_at: this block was deleted; pass None to create it again")
+    if same:
+        return False
+    check_token(live, expected)
+    return True
+
+
+def check_token(live: MemoryBlock, expected: datetime) -> None:
+    """Raise ConflictError unless `expected` names the stored version."""
+    if live.updated_at != expected:
+        raise ConflictError(
+            f"expected_updated_at: this block was changed since it was read; {_READ_AGAIN}", current=live
+        )
+
+
+def create(session: Session, scope: Scope, block_type: str, *, moment: datetime, **values: object) -> MemoryBlockRow:
+    """Write the first version of a block, or the next of a deleted one."""
+    if tombstone := find(session, scope, block_type):
+        return change(session, tombstone, moment=moment, created_at=moment, deleted_at=None, **values)
+    row = MemoryBlockRow(
+        id=uuid4().hex,
+        tenant_id=scope.tenant_id,
+        user_id=scope.user_id,
+        agent_id=scope.agent_id or "",
+        block_type=block_type,
+        version=1,
+        content="",
+        description="",
+        read_only=False,
+        created_at=moment,
+        updated_at=moment,
+    )
+    for name, value in values.items():
+        setattr(row, name, value)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def change(session: Session, row: MemoryBlockRow, *, moment: datetime, **values: object) -> MemoryBlockRow:
+    """Write the next version of the row that was read, and of no other.
+
+    Raises:
+        RacedError: Another transaction wrote it in between.
+    """
+    updated_at = max(moment, row.updated_at + _TICK)
+    statement = (
+        update(MemoryBlockRow)
+        .where(col(MemoryBlockRow.id) == row.id, col(MemoryBlockRow.updated_at) == row.updated_at)
+        .values(updated_at=updated_at, version=row.version + 1, **values)
+        .execution_options(synchronize_session=False)
+    )
+    if session.exec(statement).rowcount != 1:
+        raise RacedError
+    session.refresh(row)
+    return row
+
+
+def erase(session: Session, row: MemoryBlockRow, *, moment: datetime, actor: str) -> None:
+    """Delete a block: a tombstone without its texts, in its history too."""
+    change(session, row, moment=moment, content="", description="", read_only=False, deleted_at=moment)
+    session.exec(
+        update(BlockVersionRow).where(col(BlockVersionRow.block_id) == row.id).values(content="", description="")
+    )
+    record(session, row, "deleted", actor)
+
+
+def record(session: Session, row: MemoryBlockRow, action: Action, actor: str) -> None:
+    """Add the row's present version to its history."""
+    session.add(
+        BlockVersionRow(
+            block_id=row.id,
+            version=row.version,
+            action=action,
+            actor=actor,
+            content=row.content,
+            description=row.description,
+            read_only=row.read_only,
+            created_at=row.updated_at,
+        )
+    )
+
+
+def block(row: MemoryBlockRow, *, content: str | None = None) -> MemoryBlock:
+    """The row as a value; an archival header brings its lines' text along."""
+    return MemoryBlock(
+        id=row.id,
+        block_type=row.block_type,
+        content=row.content if content is None else content,
+        scope="agent" if row.agent_id else "user",
+        agent_id=row.agent_id or None,
+        description=row.description,
+        read_only=row.read_only,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
