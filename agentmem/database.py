@@ -7,6 +7,7 @@ import sqlite3
 import time
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event, inspect, text
@@ -20,7 +21,6 @@ from agentmem.tables import STATE_ID, StoreStateRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
     from sqlalchemy.engine import URL, Connection, Engine
 
@@ -81,6 +81,13 @@ class Database:
             except (RacedError, IntegrityError):
                 time.sleep(0.002 * attempt)
         raise BackendError("database: too many writers changed the same rows at once; try again")
+
+    @property
+    def key(self) -> str:
+        """The same for every way to name one database."""
+        if self.url.get_backend_name() == "sqlite" and self.url.database:
+            return str(Path(self.url.database).resolve())
+        return self.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
         """Give every connection back; the next call opens new ones."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from agentmem.errors import AgentMemError, BackendError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
 Vectors: TypeAlias = NDArray[np.float32]
 
@@ -33,6 +35,8 @@ _WAYS_OUT: Final = (
     "or pass embeddings=, any LangChain Embeddings, to agentmem.open"
 )
 _QUERY_CHARS: Final = 8_000
+_HUB_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
 
 
 class MiniLM(Embeddings):
@@ -115,7 +119,10 @@ class Embedder:
         with self._lock:
             probe = self._probe
             if probe is None:
-                probe = self._probe = self._embed([PROBE])[0]
+                probe = _unit(self._ask([PROBE]), 1)[0]
+                if not probe.any():
+                    raise BackendError("embeddings: the model gives nothing but zeros for a plain sentence")
+                self._probe = probe
             return probe
 
     def embed_lines(self, texts: Sequence[str], *, numbers: Sequence[int] | None = None) -> Vectors:
@@ -130,7 +137,7 @@ class Embedder:
             BackendError: The model failed, or gave something that is no vector.
         """
         self._refuse_overlong(list(texts), numbers or range(1, len(texts) + 1))
-        return self._embed(list(texts))
+        return self._checked(_unit(self._ask(list(texts)), len(texts)))
 
     def embed_query(self, text: str) -> Vectors:
         """The unit vector of a query, shape `(dimensions,)`; of a very long one, its beginning.
@@ -144,23 +151,35 @@ class Embedder:
             raise
         except Exception as error:
             raise _failed(error) from error
-        unit: Vectors = _unit([vector], 1)[0]
+        unit: Vectors = self._checked(_unit([vector], 1))[0]
         return unit
 
-    def _embed(self, texts: list[str]) -> Vectors:
+    def _ask(self, texts: list[str]) -> object:
         try:
-            vectors = self._embeddings.embed_documents(texts)
+            return self._embeddings.embed_documents(texts)
         except AgentMemError:
             raise
         except Exception as error:
             raise _failed(error) from error
-        return _unit(vectors, len(texts))
+
+    def _checked(self, vectors: Vectors) -> Vectors:
+        dimensions = len(self.probe())
+        if vectors.shape[1] != dimensions:
+            raise BackendError(
+                f"embeddings: the model gives vectors of {dimensions} numbers, and then of {vectors.shape[1]}"
+            )
+        return vectors
 
     def _refuse_overlong(self, texts: list[str], numbers: Sequence[int]) -> None:
         if not isinstance(self._embeddings, Measured):
             return
-        limit = self._embeddings.max_word_pieces
-        for number, pieces in zip(numbers, self._embeddings.count_word_pieces(texts), strict=True):
+        try:
+            limit, counted = self._embeddings.max_word_pieces, self._embeddings.count_word_pieces(texts)
+        except AgentMemError:
+            raise
+        except Exception as error:
+            raise _failed(error) from error
+        for number, pieces in zip(numbers, counted, strict=True):
             if pieces > limit:
                 raise InvalidInputError(
                     f"content: line {number} has {pieces} word pieces and the model reads {limit}; "
@@ -185,7 +204,7 @@ def unpack(stored: bytes) -> Vectors:
 
 def _unit(vectors: object, count: int) -> Vectors:
     try:
-        matrix = np.asarray(vectors, dtype=np.float32)
+        matrix = np.asarray(vectors, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise BackendError("embeddings: the model did not return lists of numbers of one length") from error
     if matrix.ndim != 2 or matrix.shape[0] != count or matrix.shape[1] == 0 or not np.isfinite(matrix).all():  # noqa: PLR2004 - a matrix
@@ -201,14 +220,35 @@ def _failed(error: Exception) -> BackendError:
 
 def _load() -> Any:  # noqa: ANN401 - see MiniLM
     weights = _packaged_weights()
-    try:
-        from sentence_transformers import SentenceTransformer
+    from huggingface_hub import HfApi
+    from sentence_transformers import SentenceTransformer
 
+    with _no_progress_bar():
         if weights is not None:
             return SentenceTransformer(str(weights), device="cpu", local_files_only=True)
-        return SentenceTransformer(MODEL)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise BackendError(_WAYS_OUT) from error
+        try:
+            return SentenceTransformer(MODEL, local_files_only=True)
+        except (OSError, ValueError):
+            _log.info("%s is not in the hub's cache; asking the hub", MODEL)
+        try:
+            HfApi().model_info(MODEL, timeout=_HUB_SECONDS)  # asks once, where a download would retry for a minute
+            return SentenceTransformer(MODEL)
+        except Exception as error:
+            raise BackendError(_WAYS_OUT) from error
+
+
+@contextmanager
+def _no_progress_bar() -> Generator[None]:
+    """Loading takes a second; a bar for it would only get into the way of what the program prints."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # not annotated
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # not annotated
 
 
 def _packaged_weights() -> Path | None:

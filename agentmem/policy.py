@@ -41,7 +41,7 @@ class MemoryPolicy(BaseModel):
     include_user_core: bool = True
     include_agent_core: bool = True
     archival_token_budget: Annotated[int, Field(ge=1, strict=True)] | None = None
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] | None = None
     on_failure: Literal["open", "closed"] = "open"
 
 

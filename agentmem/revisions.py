@@ -6,19 +6,21 @@ this is where they are written down once.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from sqlmodel import Session, col, select, update
 
+from agentmem import inputs
 from agentmem.database import RacedError
-from agentmem.errors import ConflictError, InvalidInputError
+from agentmem.errors import ConflictError
 from agentmem.models import Action, MemoryBlock, Scope
 from agentmem.tables import BlockVersionRow, MemoryBlockRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 _TICK: Final = timedelta(microseconds=1)
 _READ_AGAIN: Final = "read it again, apply your change to what it says now, and update with its updated_at"
@@ -28,12 +30,9 @@ def now(clock: Callable[[], datetime]) -> datetime:
     """The clock's time in UTC.
 
     Raises:
-        InvalidInputError: The clock gave a datetime without a zone.
+        InvalidInputError: The clock gave something else than an aware datetime.
     """
-    moment = clock()
-    if moment.utcoffset() is None:
-        raise InvalidInputError("clock: must return aware datetimes, like datetime.now(UTC)")
-    return moment.astimezone(UTC)
+    return inputs.timestamp("clock", clock())
 
 
 def find(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:

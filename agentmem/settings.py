@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     chroma_url: str | None = None
     scan_below: Annotated[int, Field(ge=0)] = 5_000
     index_batch: Count = 1_000
-    index_timeout: Annotated[float, Field(gt=0)] = 30.0
+    index_timeout: Annotated[float, Field(gt=0, le=86_400)] = 30.0
     cache_bytes: Annotated[int, Field(ge=0)] = 256 * 1024 * 1024
     max_block_chars: Count = 20_000
     max_line_chars: Count = 8_000

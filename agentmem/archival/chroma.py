@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from agentmem.archival.index import IndexFailedError
+from agentmem.archival.index import IndexFailedError, IndexLostError
 from agentmem.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _SHARDS: Final = 32
 _PAGE: Final = 1_000
+_EMBEDDED: Final = "chromadb.api.rust.RustBindingsAPI"
 _log = logging.getLogger(__name__)
 
 
@@ -58,23 +59,18 @@ class ChromaVectors:
     def apply(self, changes: Sequence[Change]) -> None:
         """Take changes over; the same ones again change nothing."""
         with _translated():
+            at_once = self._client.get_max_batch_size()
             for shard, group in _sharded(changes).items():
-                collection = self._collection(shard)
-                live = [(change, change.vector) for change in group if change.vector is not None]
-                gone = [change.line_id for change in group if change.vector is None]
-                if live:
-                    collection.upsert(
-                        ids=[change.line_id for change, _ in live],
-                        embeddings=_embeddings([vector for _, vector in live]),
-                        metadatas=[{"scope": change.block_id} for change, _ in live],
-                    )
-                if gone:
-                    collection.delete(ids=gone)
+                for start in range(0, len(group), at_once):
+                    _write(self._make(shard), group[start : start + at_once])
 
     def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str]:
         """The ids of about the nearest lines of one scope; fewer than `limit` when there are no more."""
         with _translated():
-            found = self._collection(_shard(block_id)).query(
+            collection = self._find(_shard(block_id))
+            if collection is None:
+                raise IndexLostError("Chroma has lost what it was given")
+            found = collection.query(
                 query_embeddings=_embeddings([vector]), n_results=limit, where={"scope": block_id}, include=[]
             )
             return found["ids"][0]
@@ -83,7 +79,9 @@ class ChromaVectors:
         """Every id with its vector."""
         with _translated():
             for shard in range(_SHARDS):
-                collection = self._collection(shard)
+                collection = self._find(shard)
+                if collection is None:
+                    continue
                 line_ids = collection.get(include=[])["ids"]
                 for start in range(0, len(line_ids), _PAGE):
                     page = collection.get(ids=line_ids[start : start + _PAGE], include=["embeddings"])
@@ -105,12 +103,25 @@ class ChromaVectors:
         with _translated():
             cast("Client", self._client).close()  # on the class, not on the interface that the constructors promise
 
-    def _collection(self, shard: int) -> Collection:
+    def _make(self, shard: int) -> Collection:
         if shard not in self._collections:
             self._collections[shard] = self._client.get_or_create_collection(
-                f"{self._prefix}-{shard:02}", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+                self._name(shard), embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
             )
         return self._collections[shard]
+
+    def _find(self, shard: int) -> Collection | None:
+        from chromadb.errors import NotFoundError
+
+        if shard not in self._collections:
+            try:
+                self._collections[shard] = self._client.get_collection(self._name(shard), embedding_function=None)
+            except NotFoundError:
+                return None
+        return self._collections[shard]
+
+    def _name(self, shard: int) -> str:
+        return f"{self._prefix}-{shard:02}"
 
 
 def server(url: str) -> tuple[str, int, bool]:
@@ -134,11 +145,25 @@ def _client(location: Path | str) -> ClientAPI:
     import chromadb
     from chromadb.config import Settings
 
-    quiet = Settings(anonymized_telemetry=False)
     if isinstance(location, Path):
-        return chromadb.PersistentClient(path=str(location), settings=quiet)
+        # an application's own Chroma variables and .env are about its Chroma, not about this folder
+        own = cast("Any", Settings)(_env_file=None, anonymized_telemetry=False, chroma_api_impl=_EMBEDDED)
+        return chromadb.PersistentClient(path=str(location), settings=own)
     host, port, secure = server(location)
-    return chromadb.HttpClient(host=host, port=port, ssl=secure, settings=quiet)
+    return chromadb.HttpClient(host=host, port=port, ssl=secure, settings=Settings(anonymized_telemetry=False))
+
+
+def _write(collection: Collection, changes: Sequence[Change]) -> None:
+    live = [(change, change.vector) for change in changes if change.vector is not None]
+    gone = [change.line_id for change in changes if change.vector is None]
+    if live:
+        collection.upsert(
+            ids=[change.line_id for change, _ in live],
+            embeddings=_embeddings([vector for _, vector in live]),
+            metadatas=[{"scope": change.block_id} for change, _ in live],
+        )
+    if gone:
+        collection.delete(ids=gone)
 
 
 def _embeddings(vectors: list[Vectors]) -> Any:  # noqa: ANN401 - Chroma asks for arrays of a union of types

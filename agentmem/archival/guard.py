@@ -10,11 +10,11 @@ import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from agentmem.archival import vectors
-from agentmem.archival.index import Candidate, IndexFailedError, IndexUnavailableError
+from agentmem.archival.index import Candidate, IndexFailedError, IndexLostError, IndexUnavailableError
 from agentmem.archival.pump import IndexReport, Pump
 from agentmem.database import state
 from agentmem.deadline import Worker
-from agentmem.errors import BackendError
+from agentmem.errors import AgentMemError, BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,8 @@ class ChromaIndex:
         self._opened: tuple[Worker, Pump] | None = None
         self._failure: str | None = None
         self._retry_at = 0.0
-        self._pumping = False
+        self._begin_anew = False
+        self._pumping: Pump | None = None
         self._closed = False
 
     def search(self, session: Session, block_id: str, vector: Vectors, limit: int) -> list[Candidate]:
@@ -119,15 +120,17 @@ class ChromaIndex:
         with self._lock:
             self._closed = True
             opened, self._opened = self._opened, None
-        if opened is None or self._pid != os.getpid():
+        if self._pid != os.getpid():
             return
-        worker, pump = opened
-        try:
-            worker.call(pump.close, self._timeout)
-        except (IndexUnavailableError, TimeoutError):
-            _log.warning("the index could not be closed in order; it will be filled anew from SQL when it is needed")
-        worker.stop()
-        self._place.release()
+        if opened is not None:
+            worker, pump = opened
+            try:
+                worker.call(pump.close, self._timeout)
+            except (AgentMemError, IndexUnavailableError, TimeoutError):
+                _log.warning("the index was not closed in order; it will be filled anew from SQL when it is needed")
+            worker.stop()
+            self._place.release()
+        self._database.close()
 
     def _nearest(self, seq: int, block_id: str, vector: Vectors, limit: int) -> list[str]:
         try:
@@ -146,7 +149,7 @@ class ChromaIndex:
             self._give_up(pump, f"Chroma did not answer within {self._timeout:g} s")
             raise IndexFailedError(self._failure or "") from None
         except IndexFailedError as error:
-            self._give_up(pump, str(error))
+            self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
             raise
 
     def _open(self) -> tuple[Worker, Pump]:
@@ -158,14 +161,19 @@ class ChromaIndex:
             if self._failure is not None and time.monotonic() < self._retry_at:
                 raise IndexUnavailableError(f"{self._failure}; it is left alone for a minute")
             if self._opened is None:
-                self._opened = Worker("agentmem-chroma"), Pump(self._database, self._place, batch=self._batch)
+                pump = Pump(self._database, self._place, batch=self._batch, trusted=not self._begin_anew)
+                self._opened = Worker("agentmem-chroma"), pump
+                self._begin_anew = False
             return self._opened
 
-    def _give_up(self, pump: Pump, reason: str) -> None:
+    def _give_up(self, pump: Pump, reason: str, *, lost: bool = False) -> None:
         """Leave the thread and everything it holds to itself: what it was doing is not known."""
         _log.warning("%s; recall scans meanwhile", reason)
         with self._lock:
             self._failure, self._retry_at = reason, time.monotonic() + _RETRY_SECONDS
+            self._begin_anew = self._begin_anew or lost
+            if self._pumping is pump:
+                self._pumping = None
             if self._opened is not None and self._opened[1] is pump:
                 self._opened[0].stop()
                 self._opened = None
@@ -176,9 +184,9 @@ class ChromaIndex:
         except IndexUnavailableError:
             return
         with self._lock:
-            if self._pumping or self._closed:
+            if self._pumping is not None or self._closed:
                 return
-            self._pumping = True
+            self._pumping = pump
         worker.submit(lambda: self._pump_some(pump))
 
     def _pump_some(self, pump: Pump) -> None:
@@ -187,11 +195,12 @@ class ChromaIndex:
         try:
             _, left = pump.take()
         except IndexFailedError as error:
-            self._give_up(pump, str(error))
-        except IndexUnavailableError as error:
+            self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
+        except (BackendError, IndexUnavailableError) as error:
             _log.info("the index was not fed: %s", error)
-        finally:
-            self._pumping = False
+        with self._lock:
+            if self._pumping is pump:
+                self._pumping = None
         if left >= self._batch:
             self._pump_later()
 
@@ -202,7 +211,7 @@ _shared_lock = threading.Lock()
 
 def share(database: Database, place: Place, *, batch: int, timeout: float) -> ChromaIndex:
     """The process's one index of this database in this place; give it back with `leave`."""
-    key = os.getpid(), str(database.url), place.key
+    key = os.getpid(), database.key, place.key
     with _shared_lock:
         index, handles = _shared.get(key, (None, 0))
         if index is None:

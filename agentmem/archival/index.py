@@ -28,6 +28,10 @@ class IndexFailedError(IndexUnavailableError):
     """The index did something that leaves its state unknown."""
 
 
+class IndexLostError(IndexFailedError):
+    """The index does not hold what it was given; it must be filled anew."""
+
+
 class VectorIndex(Protocol):
     """A projection of SQL in which the lines of one scope are searched by vector.
 

@@ -64,8 +64,11 @@ def drafts(given: object, default: Line, limits: Limits) -> list[Draft]:
 
 
 def checked(field: str, lines: Sequence[str], limits: Limits) -> list[str]:
-    """Lines that each fit."""
-    return [inputs.text(field, line, limit=limits.line_chars) for line in lines]
+    """Lines that each fit; an error says which does not."""
+    return [
+        inputs.text(f"{field}: line {number}" if len(lines) > 1 else field, line, limit=limits.line_chars)
+        for number, line in enumerate(lines, start=1)
+    ]
 
 
 def keep(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
@@ -104,7 +107,7 @@ def _drafts(field: str, one: object, default: Line, limits: Limits) -> list[Draf
     return [
         Draft(
             content=content,
-            source=inputs.one_of(f"{field}: source", line.source or default.source, SOURCES),
+            source=inputs.one_of(f"{field}: source", default.source if line.source is None else line.source, SOURCES),
             confidence=inputs.fraction(
                 f"{field}: confidence", default.confidence if line.confidence is None else line.confidence
             ),

@@ -47,12 +47,14 @@ class Pump:
         database: The truth.
         place: Where the index lives.
         batch: How many changes are handed over at once.
+        trusted: Whether to go on with what is there, if nothing speaks against it.
     """
 
-    def __init__(self, database: Database, place: Place, *, batch: int) -> None:
+    def __init__(self, database: Database, place: Place, *, batch: int, trusted: bool = True) -> None:
         self._database = database
         self._place = place
         self._batch = batch
+        self._trusted = trusted
         self._chroma: ChromaVectors | None = None
         self._row: SearchIndexRow | None = None
 
@@ -67,6 +69,7 @@ class Pump:
             raise IndexUnavailableError("many changes are waiting to be taken over")
         while row.watermark < seq:
             self.take()
+            chroma, row = self.open()
         return chroma.nearest(block_id, vector, limit)
 
     def take(self) -> tuple[int, int]:
@@ -80,35 +83,40 @@ class Pump:
         return sum(change.vector is not None for change in news), top - row.watermark
 
     def open(self) -> tuple[ChromaVectors, SearchIndexRow]:
-        """Chroma and its row, opened if they are not; anew when there is a doubt."""
+        """Chroma and its row as it is now, opened if they are not; anew when there is a doubt."""
+        if self._chroma is None or self._row is None:
+            return self._begin(anew=not self._trusted)
         with self._database.read() as session:
             embedder_id = state(session).embedder_id
-        if self._chroma is None or self._row is None or self._row.embedder_id != embedder_id:
+            row = session.get(SearchIndexRow, self._row.id)
+        if row is None or row.generation != self._row.generation or row.embedder_id != embedder_id:
             return self._begin(anew=False)
-        return self._chroma, self._row
+        self._row = row
+        return self._chroma, row
 
     def begin_anew(self) -> None:
         """Start an empty generation, whatever there is."""
         self._begin(anew=True)
 
     def compare(self) -> IndexReport:
-        """Every vector in Chroma against SQL, as far as it was handed over."""
+        """Every vector in Chroma against SQL, those of lines that are waiting excepted."""
         chroma, row = self.open()
         with self._database.read() as session:
-            expected = {
-                change.line_id: change.vector
-                for change in vectors.changes(session, row.embedder_id, after=0)
-                if change.seq <= row.watermark and change.vector is not None
-            }
+            live = vectors.changes(session, row.embedder_id, after=0)
+            waiting = {change.line_id for change in vectors.changes(session, row.embedder_id, after=row.watermark)}
+        expected = {change.line_id: change.vector for change in live if change.line_id not in waiting}
         stored = foreign = different = 0
         for line_id, vector in chroma.stored():
             stored += 1
+            if line_id in waiting:
+                continue
             wanted = expected.pop(line_id, None)
             if wanted is None:
                 foreign += 1
             elif wanted.shape != vector.shape or float(np.abs(wanted - vector).max()) > _TOLERANCE:
                 different += 1
-        return IndexReport(stored=stored, missing=len(expected), foreign=foreign, different=different)
+        missing = sum(vector is not None for vector in expected.values())
+        return IndexReport(stored=stored, missing=missing, foreign=foreign, different=different)
 
     def close(self) -> None:
         """Hand over the last few changes, close Chroma and note that it was left in order."""

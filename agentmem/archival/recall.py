@@ -111,14 +111,16 @@ class Recall:
         ]
 
     def _of_scope(self, session: Session, header: MemoryBlockRow, question: Question) -> list[MemoryRecallResult]:
-        lines = _eligible(session, header.id, question.only, at_most=self._scan_below + 1)
-        if not lines:
+        few = self._scan_below + 1
+        size = _size(session, header.id, question.only, at_most=few)
+        if not size:
             return []
         embedder_id = vectors.require_embedder(session, self._embedder)
-        if len(lines) <= self._scan_below and not question.only.open:
+        if size < few and not question.only.open:
+            lines = session.exec(select(ArchivalLineRow.id).where(*_conditions(header.id, question.only))).all()
             best = _with_ties(vectors.score(session, embedder_id, lines, question.vector), question.limit)
             return _confirmed(session, header, question, best, self._scan.name)
-        if len(lines) > self._scan_below:
+        if size == few:
             try:
                 return _ask(self._large, session, header, question)
             except IndexUnavailableError as error:
@@ -161,10 +163,10 @@ def _conditions(block_id: str, only: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _eligible(session: Session, block_id: str, only: Filter, *, at_most: int) -> Sequence[str]:
-    """The ids of the lines that may match, as many as it takes to choose an index."""
-    statement = select(ArchivalLineRow.id).where(*_conditions(block_id, only)).limit(at_most)
-    return session.exec(statement).all()
+def _size(session: Session, block_id: str, only: Filter, *, at_most: int) -> int:
+    """How many lines may match, counted as far as it takes to choose an index."""
+    some = select(ArchivalLineRow.id).where(*_conditions(block_id, only)).limit(at_most).subquery()
+    return session.exec(select(func.count()).select_from(some)).one()
 
 
 def _with_ties(candidates: Sequence[Candidate], limit: int) -> Sequence[Candidate]:

@@ -46,15 +46,15 @@ class ArchivalStore:
         self._clock = clock
         self._limits = limits
 
-    def get(self, scope: Scope) -> MemoryBlock:
-        """The scope's lines as one block.
+    def get(self, scope: Scope, *, deleted: bool = False) -> MemoryBlock:
+        """The scope's lines as one block; a deleted one, without any, if asked for.
 
         Raises:
             NotFoundError: Nothing was written yet, or all of it was deleted.
         """
         with self._database.read() as session:
-            header = revisions.find_live(session, scope, ARCHIVAL)
-            if header is None:
+            header = revisions.find(session, scope, ARCHIVAL)
+            if header is None or (header.deleted_at is not None and not deleted):
                 raise NotFoundError("block_type: there is no archival memory here yet; write to it with remember(…)")
             return block(session, header)
 

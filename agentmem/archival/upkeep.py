@@ -82,7 +82,7 @@ def _embed_all(database: Database, embedder: Embedder, progress: Callable[[int, 
     is in the transaction that switches.
     """
     embedder.probe()
-    embedder_id = database.write(lambda session: vectors.find_or_add_embedder(session, embedder))
+    embedder_id = database.write(lambda session: vectors.begin_embedder(session, embedder))
 
     def todo(session: Session, limit: int | None) -> Sequence[tuple[str, str]]:
         statement = select(ArchivalLineRow.id, ArchivalLineRow.content).where(_lacking(embedder_id))

@@ -56,13 +56,14 @@ def stamp_embedder(session: Session, embedder: Embedder) -> int:
         return row.id
     if row is not None and session.exec(select(LineChunkRow.line_id).limit(1)).first() is not None:
         raise _foreign(row, embedder)
-    return activate(session, find_or_add_embedder(session, embedder))
+    return activate(session, begin_embedder(session, embedder))
 
 
-def find_or_add_embedder(session: Session, embedder: Embedder) -> int:
-    """The id of the row of this model, whichever name it goes by."""
-    for row in session.exec(select(EmbedderRow)).all():
-        if row.id is not None and same_model(unpack(row.probe), embedder.probe()):
+def begin_embedder(session: Session, embedder: Embedder) -> int:
+    """The id of a new generation of vectors of this model, or of one that was begun and not finished."""
+    active = state(session).embedder_id
+    for row in session.exec(select(EmbedderRow).order_by(col(EmbedderRow.id))).all():
+        if row.id is not None and row.id != active and same_model(unpack(row.probe), embedder.probe()):
             return row.id
     probe = embedder.probe()
     row = EmbedderRow(name=embedder.name, dimensions=len(probe), probe=pack(probe))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -13,8 +14,6 @@ from agentmem.models import RunResult
 from agentmem.policy import MemoryContext, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agentmem.client.house import House
 
 
@@ -101,19 +100,32 @@ class ClientAgents:
         limit = self._house.settings.max_id_chars
         inputs.identifier("agent_id", agent_id, limit=limit)
         inputs.text("message", message)
+        policy = _options(options).memory_policy
         graph = self._house.agents.get(self._tenant_id, agent_id)
-        own = dict(config or {})
-        configurable: dict[str, Any] = dict(own.get("configurable") or {})
-        thread = thread_id or configurable.get("thread_id") or uuid4().hex
+        own = _mapping("config", config)
+        configurable = _mapping("config: configurable", own.get("configurable"))
+        thread = thread_id if thread_id is not None else configurable.get("thread_id", uuid4().hex)
         configurable["thread_id"] = inputs.identifier("thread_id", thread, limit=limit)
         call = {
             "input": {"messages": [{"role": "user", "content": message}]},
             "config": {**own, "configurable": configurable},
-            "context": MemoryContext(
-                user_id=self._user_id, agent_id=agent_id, memory_policy=(options or RunOptions()).memory_policy
-            ),
+            "context": MemoryContext(user_id=self._user_id, agent_id=agent_id, memory_policy=policy),
         }
         return graph, call, thread
+
+
+def _options(value: object) -> RunOptions:
+    if value is None:
+        return RunOptions()
+    if not isinstance(value, RunOptions):
+        raise InvalidInputError(f"options: must be RunOptions, not {type(value).__name__}")
+    return value
+
+
+def _mapping(field: str, value: object) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidInputError(f"{field}: must be a mapping, not {type(value).__name__}")
+    return dict(cast("Mapping[str, Any]", value or {}))
 
 
 def _result(output: Any, thread_id: str, record: RunRecord) -> RunResult:  # noqa: ANN401 - whatever the graph returns

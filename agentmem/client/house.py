@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Event
 from typing import TYPE_CHECKING
 
 from agentmem.agents import AgentRegistry
@@ -51,6 +52,7 @@ class House:
     clock: Callable[[], datetime]
     chat_model: BaseChatModel | None
     agents: AgentRegistry = field(default_factory=AgentRegistry)
+    _closed: Event = field(default_factory=Event)
 
     @property
     def limits(self) -> Limits:
@@ -58,7 +60,10 @@ class House:
         return Limits(line_chars=self.settings.max_line_chars, id_chars=self.settings.max_id_chars)
 
     def close(self) -> None:
-        """Close the index, when this was its last handle, and the database."""
+        """Close the index, when this was its last handle, and the database; once."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
         guard.leave(self.index)
         self.database.close()
 
@@ -112,12 +117,10 @@ def _place(settings: Settings) -> Place:
 def _file(home: Path) -> Path:
     """The database file; its folder is made, private, and kept out of version control."""
     try:
-        if not home.exists():
-            home.mkdir(mode=0o700, parents=True)
+        if not home.is_dir():
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
             (home / ".gitignore").write_text("*\n", "ascii")
-        elif not home.is_dir():
-            raise NotADirectoryError
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise BackendError(
             f"home: the folder of the store cannot be made or used ({type(error).__name__}); "
             "give another path to agentmem.open, or set AGENTMEM_HOME"

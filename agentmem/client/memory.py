@@ -56,7 +56,8 @@ class Memory:
             scope: `"user"`, `"agent"` or `"all"`; by default the agent's with an `agent_id`, else the user's.
             agent_id: One agent; without it `"agent"` and `"all"` bring every agent's.
         """
-        chosen = inputs.one_of("scope", scope or ("user" if agent_id is None else "agent"), _SCOPES)
+        default: ScopeFilter = "user" if agent_id is None else "agent"
+        chosen = inputs.one_of("scope", default if scope is None else scope, _SCOPES)
         own = self._scope(agent_id)
         scopes = [own.user] if chosen in {"user", "all"} else []
         if chosen != "user":
@@ -155,7 +156,7 @@ class Memory:
         scope = self._scope(agent_id)
         if inputs.block_type(block_type) == ARCHIVAL:
             self.remember(content, agent_id=agent_id, idempotency_key=idempotency_key)
-            return self.get(ARCHIVAL, agent_id=agent_id)
+            return self._house.archival.get(scope, deleted=True)  # by now someone may have deleted it again
         key = self._key(idempotency_key)
         return self._house.blocks.append(scope, block_type, content, actor=self._actor, idempotency_key=key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from agentmem.errors import BackendError
@@ -14,6 +15,9 @@ HEAD: Final = "0001"
 """The newest revision, known without loading Alembic, so that opening a store that is up to date stays fast."""
 
 VERSION_TABLE: Final = "agentmem_alembic_version"
+
+_alembic: Final = Lock()
+"""Alembic hands its environment over in a global, so one thread at a time migrates."""
 
 
 def upgrade(connection: Connection) -> None:
@@ -30,6 +34,7 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        with _alembic:
+            command.upgrade(config, "head")
     except CommandError as error:
         raise BackendError("database: its schema is newer than this agentmem; upgrade agentmem-toolkit") from error
