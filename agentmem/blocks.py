@@ -74,6 +74,12 @@ class BlockStore:
             raise _no_block()
         return revisions.block(row)
 
+    def is_read_only(self, scope: Scope, block_type: str) -> bool:
+        """Whether a live block, archival included, is marked so."""
+        with self._database.read() as session:
+            row = revisions.find_live(session, scope, block_type)
+        return row is not None and row.read_only
+
     def update(
         self,
         scope: Scope,

@@ -50,7 +50,9 @@ def timestamp(field: str, value: object) -> datetime:
     """An aware datetime, or an ISO 8601 string with a zone, as UTC."""
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            value = datetime.fromisoformat(text(field, value))
+        except InvalidInputError:
+            raise
         except ValueError:
             raise InvalidInputError(f"{field}: not an ISO 8601 date and time, like 2026-03-14T09:30:00+00:00") from None
     if not isinstance(value, datetime):

@@ -63,7 +63,17 @@ class Memory:
         if chosen != "user":
             agents = self._house.blocks.agent_ids(own) if agent_id is None else [agent_id]
             scopes += [self._scope(agent) for agent in agents]
-        return Values(block for one in scopes for block in self._of(one))
+        return Values(block for one in scopes for block in self._with_archival(one))
+
+    def list_core(self, *, agent_id: str | None = None) -> builtins.list[MemoryBlock]:
+        """The live blocks that belong in the prompt: every one but `archival`, whose text may be long.
+
+        Args:
+            agent_id: The agent whose own blocks come after the user's; without it there are only the user's.
+        """
+        own = self._scope(agent_id)
+        scopes = [own.user] if agent_id is None else [own.user, own]
+        return Values(block for one in scopes for block in self._house.blocks.list(one))
 
     def get(self, block_type: str, *, agent_id: str | None = None) -> MemoryBlock:
         """One block.
@@ -312,7 +322,13 @@ class Memory:
         )
         self._house.index.nudge()
 
+    def is_read_only(self, block_type: str, *, agent_id: str | None = None) -> bool:
+        """Whether the model's tools must leave a block as it is; one that does not exist is free."""
+        return self._house.blocks.is_read_only(self._scope(agent_id), inputs.block_type(block_type))
+
     alist = twin(list)  # noqa: A003 - the method of this class
+    alist_core = twin(list_core)
+    ais_read_only = twin(is_read_only)
     aget = twin(get)
     aupdate = twin(update)
     aappend = twin(append)
@@ -326,7 +342,7 @@ class Memory:
     def _scope(self, agent_id: str | None) -> Scope:
         return Scope(self._tenant_id, self._user_id, None if agent_id is None else self._id("agent_id", agent_id))
 
-    def _of(self, scope: Scope) -> builtins.list[MemoryBlock]:
+    def _with_archival(self, scope: Scope) -> builtins.list[MemoryBlock]:
         blocks = self._house.blocks.list(scope)
         try:
             blocks.append(self._house.archival.get(scope))

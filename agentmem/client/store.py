@@ -11,6 +11,7 @@ from agentmem.client.agents import Agents, ClientAgents
 from agentmem.client.house import House, build
 from agentmem.client.memory import Memory
 from agentmem.client.twin import twin
+from agentmem.errors import InvalidInputError
 from agentmem.settings import load
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ class AgentMem:
             InvalidInputError: A line is longer than the new model reads; nothing was switched.
             BackendError: The model, the database or Chroma failed, or another process owns the index.
         """
+        inputs.flag("embed", embed)
+        if progress is not None and not callable(progress):
+            raise InvalidInputError("progress: must be a function of how many are done and how many there are")
         house = self._house
         report = progress or _silent
         return upkeep.reindex(house.database, house.index, house.embedder, embed=embed, progress=report)

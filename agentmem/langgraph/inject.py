@@ -1,0 +1,174 @@
+"""The two steps of an agent's turn with memory: recall for the turn, and put memory into a model's prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.messages.utils import count_tokens_approximately
+
+from agentmem import rendering
+from agentmem.agents import current_run
+from agentmem.errors import InvalidInputError
+from agentmem.langgraph.run import AnyRuntime, Binding, ContextAdapter, Run, Store, UnavailableError, channel
+
+LC_SOURCE: Final = "lc_source"
+"""LangChain's mark on messages that no person wrote; its value says who did."""
+
+_QUERY_CHARS: Final = 8_000
+_UNASKABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def recall_for_turn(binding: Binding, state: object, runtime: AnyRuntime) -> dict[str, Any]:
+    """The memory step: what to write to the state at the beginning of a turn.
+
+    The whole reminder channel is replaced, so nothing of an earlier turn, nor
+    of a caller's input, is left in it.
+    """
+    run = binding.run(state, runtime)
+    turn = current_turn(messages_of(state))
+    reminder = _reminder(run, turn.text) if turn and run.policy.archival_mode == "auto" else ""
+    reminders = {_key(turn): reminder} if turn and reminder else {}
+    return {"system_reminders": reminders, "memory_scope": run.fingerprint}
+
+
+def compose(
+    run: Run, state: object, system: SystemMessage | None, messages: Sequence[AnyMessage]
+) -> tuple[SystemMessage | None, list[AnyMessage]]:
+    """The model step: a system message that ends in core memory, and messages with the turn's reminder.
+
+    Nothing of this is written to the state.
+    """
+    return _with_core(run, system), _with_reminder(run, state, messages)
+
+
+def inject_memory(
+    mem: Store,
+    state: object,
+    runtime: AnyRuntime,
+    system_prompt: str | SystemMessage | None = None,
+    *,
+    agent_id: str | None = None,
+    context: ContextAdapter | None = None,
+) -> list[BaseMessage]:
+    """What to send to a model in a node of your own: the messages of the state, with memory.
+
+        def call_model(state: MemoryState, runtime: Runtime[MemoryContext]):
+            return {"messages": [model.invoke(inject_memory(mem, state, runtime, "You are …"))]}
+
+    Core memory stands at the end of the system message, the turn's reminder
+    right before its human message. `create_memory_node` must have run before.
+
+    Args:
+        mem: The store, or a function that opens it.
+        state: The graph's state, a `MemoryState` or one with its channels.
+        runtime: The node's runtime.
+        system_prompt: Your own instructions.
+        agent_id: The agent, in place of the context's.
+        context: Makes a `MemoryContext` of your own run context.
+
+    Returns:
+        The system message, if there is anything to say in it, then the others.
+
+    Raises:
+        InvalidInputError: The run has no memory context, the thread is another scope's, or no memory node has run.
+        BackendError: Memory could not be reached, and the policy is `on_failure="closed"`.
+    """
+    return compose_for_node(Binding(mem, agent_id, context).run(state, runtime), state, system_prompt)
+
+
+def compose_for_node(run: Run, state: object, system_prompt: str | SystemMessage | None) -> list[BaseMessage]:
+    """`inject_memory` for a run that is known."""
+    system = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
+    messages = messages_of(state)
+    while messages and isinstance(messages[0], SystemMessage):
+        system = messages[0] if system is None else _appended(system, _parts(messages[0]))
+        messages = messages[1:]
+    system, messages = compose(run, state, system, messages)
+    return [*([system] if system else []), *messages]
+
+
+def messages_of(state: object) -> list[AnyMessage]:
+    """The messages of a graph's state."""
+    return convert_to_messages(channel(state, "messages", []))  # type: ignore[return-value]  # all it makes are AnyMessages
+
+
+def current_turn(messages: Sequence[BaseMessage]) -> HumanMessage | None:
+    """What the person said last; messages that only look like a person's are skipped."""
+    position = _turn_position(messages)
+    return None if position is None else messages[position]  # type: ignore[return-value]  # _turn_position looks for it
+
+
+def _turn_position(messages: Sequence[BaseMessage]) -> int | None:
+    for position in range(len(messages) - 1, -1, -1):
+        message = messages[position]
+        if isinstance(message, HumanMessage) and LC_SOURCE not in message.additional_kwargs:
+            return position
+    return None
+
+
+def _reminder(run: Run, said: str) -> str:
+    # Whatever a person types must not end the run, so what a store refuses is taken out.
+    query = _UNASKABLE.sub("", said)[:_QUERY_CHARS]
+    if not query.strip():
+        return ""
+    try:
+        matches = run.recall(query, run.policy.archival_limit)
+    except UnavailableError:
+        return rendering.reminder_unavailable()
+    text, kept = rendering.reminder(matches, fits=lambda frame: _fits(frame, run.policy.archival_token_budget))
+    current_run().matches = kept
+    return text
+
+
+def _fits(frame: str, budget: int | None) -> bool:
+    return budget is None or count_tokens_approximately([_reminder_message(frame)]) <= budget
+
+
+def _with_core(run: Run, system: SystemMessage | None) -> SystemMessage | None:
+    try:
+        core = rendering.core_memory(run.core_blocks())
+    except UnavailableError:
+        core = rendering.core_unavailable()
+    if not core:
+        return system
+    if system is None:
+        return SystemMessage(content=[{"type": "text", "text": core}])
+    return _appended(system, [{"type": "text", "text": f"\n\n{core}"}])
+
+
+def _with_reminder(run: Run, state: object, messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    reminders: dict[str, str] | None = channel(state, "system_reminders", None)
+    if reminders is None:
+        if run.policy.archival_mode == "tool_only":
+            return list(messages)
+        raise InvalidInputError(
+            'memory_policy: archival_mode="auto" needs the memory step before the model; '
+            "build StateGraph(MemoryState, …) and add the node that create_memory_node(mem) makes"
+        )
+    position = _turn_position(messages)
+    if position is None or not (reminder := reminders.get(_key(messages[position]))):
+        return list(messages)
+    return [*messages[:position], _reminder_message(reminder), *messages[position:]]
+
+
+def _reminder_message(text: str) -> HumanMessage:
+    # Not a system message: providers drop one that stands between turns, or move it to the top.
+    return HumanMessage(text, additional_kwargs={LC_SOURCE: "agentmem"})
+
+
+def _key(turn: BaseMessage) -> str:
+    return turn.id or ""
+
+
+def _parts(message: SystemMessage) -> list[str | dict[Any, Any]]:
+    if isinstance(message.content, str):
+        return [{"type": "text", "text": message.content}] if message.content else []
+    return list(message.content)
+
+
+def _appended(message: SystemMessage, parts: list[str | dict[Any, Any]]) -> SystemMessage:
+    # What stands before stays as it is, with its cache marks, so that a provider's cache of it stays warm.
+    return message.model_copy(update={"content": [*_parts(message), *parts]})

@@ -1,0 +1,98 @@
+"""Memory for `create_agent`: the middleware."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
+
+from langchain.agents.middleware import AgentMiddleware
+from langchain.agents.middleware.types import ModelCallResult, ModelRequest, ModelResponse, TracePolicy, omit_payload
+from langchain_core.tools import BaseTool
+from langgraph.runtime import Runtime
+
+from agentmem import inputs
+from agentmem.langgraph.inject import compose, recall_for_turn
+from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store
+from agentmem.langgraph.state import MemoryAgentState
+from agentmem.langgraph.tools import core_memory_tools, insert_tool, recall_tool
+
+Tools = Literal["recall", "all"] | tuple[()]
+_TOOLS: Final = ("recall", "all")
+
+
+class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
+    """Gives an agent of `create_agent` its memory.
+
+    Core memory is read afresh for every call of the model and stands at the
+    end of the system prompt. Under `archival_mode="auto"` the turn begins with
+    a recall, whose matches the model sees right before the user's message, in
+    that turn only. Neither is ever among the messages of the thread.
+
+        agent = create_agent(
+            model,
+            middleware=[MemoryMiddleware(mem, tools="all")],
+            context_schema=MemoryContext,
+        )
+        agent.invoke({"messages": [...]}, context=MemoryContext(user_id="ada"))
+
+    Args:
+        mem: The store, or a function that opens it when it is first needed.
+        agent_id: The agent, in place of the context's.
+        tools: `"recall"`, `"all"` (core memory and archival memory can be written too), or `()` for none.
+        context: Makes a `MemoryContext` of your own run context: `context=lambda runtime: MemoryContext(…)`.
+    """
+
+    state_schema = MemoryAgentState
+    trace_policy = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
+
+    def __init__(
+        self,
+        mem: Store,
+        agent_id: str | None = None,
+        tools: Tools = "recall",
+        context: ContextAdapter | None = None,
+    ) -> None:
+        super().__init__()
+        self._binding = Binding(mem, agent_id, context)
+        chosen = inputs.one_of("tools", tools, _TOOLS) if tools != () else ""
+        editing = core_memory_tools(self._binding, agent=True) if chosen == "all" else []
+        own = [recall_tool(self._binding)] if chosen else []
+        self.tools = [*own, *editing, insert_tool(self._binding)] if chosen == "all" else own
+        self._for_user = dict(zip(map(id, editing), core_memory_tools(self._binding, agent=False), strict=False))
+
+    @property
+    def name(self) -> str:
+        """The name of its nodes, unlike that of other packages' memory middleware."""
+        return "agentmem"
+
+    def before_agent(self, state: MemoryAgentState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Recall for the turn that begins, if the policy says so."""
+        return recall_for_turn(self._binding, state, runtime)
+
+    async def abefore_agent(self, state: MemoryAgentState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """`before_agent`, off the event loop."""
+        return await asyncio.to_thread(self.before_agent, state, runtime)
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelCallResult[Any]:
+        """Call the model with memory in its prompt."""
+        return handler(self._with_memory(request))
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelCallResult[Any]:
+        """`wrap_model_call`, with memory read off the event loop."""
+        return await handler(await asyncio.to_thread(self._with_memory, request))
+
+    def _with_memory(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        run = self._binding.run(request.state, request.runtime)
+        system, messages = compose(run, request.state, request.system_message, request.messages)
+        return request.override(system_message=system, messages=messages, tools=self._offered(run, request))
+
+    def _offered(self, run: Run, request: ModelRequest[Any]) -> list[BaseTool | dict[str, Any]]:
+        """The request's tools; without an agent, the ones that write core memory offer the user's scope only."""
+        if run.scope.agent_id is not None:
+            return request.tools
+        return [self._for_user.get(id(tool), tool) for tool in request.tools]

@@ -1,0 +1,174 @@
+"""Whose memory a run works with, under which policy, and what happens when memory cannot be reached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, cast
+
+from langchain.tools import ToolRuntime
+from langgraph.runtime import Runtime
+
+from agentmem import deadline, inputs
+from agentmem.agents import current_run
+from agentmem.errors import BackendError, InvalidInputError
+from agentmem.models import MemoryBlock, MemoryRecallResult, Scope
+from agentmem.policy import MemoryContext, MemoryPolicy
+
+if TYPE_CHECKING:
+    from agentmem.client.store import AgentMem, Client
+
+T = TypeVar("T")
+
+Store = Union["AgentMem", Callable[[], "AgentMem"]]
+"""A store, or a function that opens it when it is first needed."""
+
+AnyRuntime = Runtime[Any] | ToolRuntime[Any, Any]
+ContextAdapter = Callable[[AnyRuntime], MemoryContext | Mapping[str, Any]]
+"""Makes a MemoryContext of the run context an application has of its own."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class UnavailableError(Exception):
+    """Memory could not be reached, and the policy lets the run go on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of an agent: whose memory it reads and writes, and under which policy."""
+
+    scope: Scope
+    policy: MemoryPolicy
+    client: Client
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the scope, to tell whose thread this is without naming anyone."""
+        whose = json.dumps([self.scope.tenant_id, self.scope.user_id, self.scope.agent_id])
+        return hashlib.sha256(whose.encode()).hexdigest()[:32]
+
+    def core_blocks(self) -> list[MemoryBlock]:
+        """The blocks that the policy puts into the prompt, in their order there.
+
+        Raises:
+            UnavailableError: They could not be read.
+        """
+        policy, agent_id = self.policy, self.scope.agent_id
+        wanted = {"user": policy.include_user_core, "agent": policy.include_agent_core and agent_id is not None}
+        if not any(wanted.values()):
+            return []
+        blocks = self.attempt(lambda: self.client.memory.list_core(agent_id=agent_id))
+        return [block for block in blocks if wanted[block.scope]]
+
+    def recall(self, query: str, limit: int) -> list[MemoryRecallResult]:
+        """What archival memory holds about a query that is not blank.
+
+        Raises:
+            UnavailableError: It could not be asked.
+        """
+        ask = partial(
+            self.client.memory.recall,
+            query,
+            agent_id=self.scope.agent_id,
+            limit=limit,
+            min_score=self.policy.archival_min_score,
+        )
+
+        def answered() -> list[MemoryRecallResult]:
+            try:
+                return deadline.call(ask, self.policy.timeout)
+            except TimeoutError as error:
+                raise BackendError("memory: no answer within the policy's timeout") from error
+            except InvalidInputError as error:
+                # Query and limits are sound, so it is the store that is not: its vectors are another model's.
+                raise BackendError(str(error)) from error
+
+        return self.attempt(answered)
+
+    def attempt(self, work: Callable[[], T]) -> T:
+        """The outcome of work on memory.
+
+        Raises:
+            UnavailableError: Memory failed, and the policy lets the run go on. It is noted in the run's record.
+            BackendError: Memory failed, and the policy is `on_failure="closed"`.
+        """
+        try:
+            return work()
+        except BackendError as error:
+            if self.policy.on_failure == "closed":
+                raise
+            _log.warning("the agent goes on without memory: %s", error)
+            current_run().degraded = True
+            raise UnavailableError from error
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a node, hook or tool was built with, to find out about each run.
+
+    Args:
+        mem: The store, or a function that opens it when it is first needed.
+        agent_id: The agent, whatever the run's context says; `None` leaves it to the context.
+        context: Makes a `MemoryContext` of the application's own run context.
+    """
+
+    mem: Store
+    agent_id: str | None = None
+    context: ContextAdapter | None = None
+
+    def __post_init__(self) -> None:
+        if self.agent_id is not None:
+            inputs.text("agent_id", self.agent_id)
+
+    def run(self, state: object, runtime: AnyRuntime) -> Run:
+        """The run that a state and a runtime belong to.
+
+        Raises:
+            InvalidInputError: The run has no memory context, or the thread was begun by another scope.
+        """
+        context = self._context(runtime)
+        mem = self.mem() if callable(self.mem) else self.mem
+        user_id = inputs.text("user_id", context.user_id)
+        agent_id = self.agent_id or context.agent_id
+        if agent_id is not None:
+            inputs.text("agent_id", agent_id)
+        run = Run(
+            scope=Scope(mem.tenant_id, user_id, agent_id),
+            policy=context.memory_policy,
+            client=mem.client(user_id=user_id, actor="assistant"),
+        )
+        if (channel(state, "memory_scope", "") or run.fingerprint) != run.fingerprint:
+            raise InvalidInputError(
+                "thread_id: this thread was begun for another user or agent; start a new thread for this one"
+            )
+        return run
+
+    def _context(self, runtime: AnyRuntime) -> MemoryContext:
+        given: object = self.context(runtime) if self.context else runtime.context
+        # Context comes from the client on a server; who it authenticated does not.
+        caller = runtime.server_info.user if runtime.server_info else None
+        trusted = {"user_id": caller.identity} if caller and caller.identity else {}
+        if isinstance(given, MemoryContext):
+            return given.model_copy(update=trusted)
+        if isinstance(given, Mapping) or (given is None and trusted):
+            return MemoryContext.model_validate({**(given or {}), **trusted})
+        if given is None:
+            raise InvalidInputError(
+                "context: this run has none, so nobody's memory can be used; "
+                "pass context=MemoryContext(user_id=…) beside the input"
+            )
+        raise InvalidInputError(
+            f"context: a {type(given).__name__} does not say whose memory to use; pass a MemoryContext, or give "
+            "context=lambda runtime: MemoryContext(…) where the memory is added to the graph"
+        )
+
+
+def channel(state: object, name: str, default: T) -> T:
+    """One channel of a graph's state, be that a mapping or an object; `default` where it was never written."""
+    value = cast("Mapping[str, T]", state).get(name) if isinstance(state, Mapping) else getattr(state, name, None)
+    return default if value is None else value

@@ -1,0 +1,44 @@
+"""The graph state that memory adds: two private channels beside the messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NotRequired
+
+from langchain.agents import AgentState
+from langchain.agents.middleware.types import PrivateStateAttr
+from langgraph.graph import MessagesState  # pyright: ignore[reportMissingTypeStubs] # LangGraph's py.typed is one level up
+from typing_extensions import TypedDict
+
+
+def keep_first(first: str, later: str) -> str:
+    """The reducer of a channel that is written once."""
+    return first or later
+
+
+class MemoryChannels(TypedDict):
+    """What the memory step leaves in a thread's state, none of it in its input or output.
+
+    Hidden is not secret: whoever may read a thread's state or checkpoints can
+    read the reminder of its last turn there.
+
+    Attributes:
+        system_reminders: The reminder of the current turn by the id of its human message; empty when there is none.
+        memory_scope: A hash of whose thread this is: the tenant, user and agent that began it.
+    """
+
+    system_reminders: NotRequired[Annotated[dict[str, str], PrivateStateAttr]]
+    # LangGraph takes only the last annotation for a reducer.
+    memory_scope: NotRequired[Annotated[str, PrivateStateAttr, keep_first]]
+
+
+class MemoryState(MessagesState, MemoryChannels):
+    """The state of a hand-built graph with memory.
+
+    Name the input and output schema too, so that no caller can set or see the private channels:
+
+        StateGraph(MemoryState, input_schema=MessagesState, output_schema=MessagesState, context_schema=MemoryContext)
+    """
+
+
+class MemoryAgentState(AgentState[Any], MemoryChannels):
+    """The state of a `create_agent` graph with memory; `create_agent` keeps the private channels private by itself."""

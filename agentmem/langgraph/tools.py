@@ -1,0 +1,265 @@
+"""The tools an agent reads and writes its memory with: whose memory comes from the run, never from the model."""
+
+# No postponed annotations here: LangChain looks for `ToolRuntime` in the signatures of the functions below.
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from langchain.tools import ToolRuntime
+from langchain_core.messages import AIMessage
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from pydantic import BaseModel, Field
+
+from agentmem import inputs, rendering
+from agentmem.errors import AgentMemError, BackendError, InvalidInputError, NotFoundError
+from agentmem.langgraph.inject import messages_of
+from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store, UnavailableError
+from agentmem.models import ScopeName
+from agentmem.policy import DEFAULT_LIMIT, MAX_LIMIT
+
+_NOT_SAVED: Final = "Memory is unavailable right now, so this could not be saved. Say so if it matters, and go on."
+
+_RecallLimit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many memories at most.")]
+_Content = Annotated[str, Field(min_length=1, description="What to add: short and in the third person.")]
+_Block = Annotated[str, Field(description='The name of the block, as core memory shows it; "core" if unsure.')]
+
+
+class _Recall(BaseModel):
+    query: Annotated[str, Field(min_length=1, description="What to look for, in plain words.")]
+    limit: _RecallLimit = DEFAULT_LIMIT
+
+
+class _Append(BaseModel):
+    content: _Content
+    block: _Block = "core"
+
+
+class _Replace(BaseModel):
+    old: Annotated[str, Field(min_length=1, description="The text to replace; it must stand there exactly once.")]
+    new: Annotated[str, Field(description="What to put in its place; empty to remove it.")]
+    block: _Block = "core"
+
+
+class _Insert(BaseModel):
+    content: _Content
+
+
+class _InUserScope(BaseModel):
+    scope: Annotated[Literal["user"], Field(description="The user's own memory.")] = "user"
+
+
+class _InAnyScope(BaseModel):
+    scope: Annotated[
+        Literal["user", "agent"],
+        Field(description='"user": shared by all of the user\'s agents. "agent": only between the user and you.'),
+    ] = "user"
+
+
+class _AppendForUser(_InUserScope, _Append): ...
+
+
+class _AppendAnywhere(_InAnyScope, _Append): ...
+
+
+class _ReplaceForUser(_InUserScope, _Replace): ...
+
+
+class _ReplaceAnywhere(_InAnyScope, _Replace): ...
+
+
+def create_recall_tool(mem: Store, agent_id: str | None = None, *, context: ContextAdapter | None = None) -> BaseTool:
+    """`recall(query, limit)`: search archival memory, with the floor and the timeout of the run's policy.
+
+    Args:
+        mem: The store, or a function that opens it when it is first needed.
+        agent_id: The agent, in place of the context's.
+        context: Makes a `MemoryContext` of your own run context.
+    """
+    return recall_tool(Binding(mem, agent_id, context))
+
+
+def create_core_memory_tools(
+    mem: Store, agent_id: str | None = None, *, context: ContextAdapter | None = None
+) -> list[BaseTool]:
+    """`core_memory_append` and `core_memory_replace`: edit the blocks that are in the prompt.
+
+    With an `agent_id` the model may choose between the user's blocks and the
+    agent's; without one there are only the user's. Blocks that are
+    `read_only` are refused.
+
+    Args:
+        mem: The store, or a function that opens it when it is first needed.
+        agent_id: The agent, in place of the context's.
+        context: Makes a `MemoryContext` of your own run context.
+    """
+    return core_memory_tools(Binding(mem, agent_id, context), agent=agent_id is not None)
+
+
+def create_archival_tools(
+    mem: Store, agent_id: str | None = None, *, context: ContextAdapter | None = None
+) -> list[BaseTool]:
+    """`archival_memory_insert`: remember something, for the agent if there is one, else for the user.
+
+    The tool that reads archival memory is `create_recall_tool`.
+
+    Args:
+        mem: The store, or a function that opens it when it is first needed.
+        agent_id: The agent, in place of the context's.
+        context: Makes a `MemoryContext` of your own run context.
+    """
+    return [insert_tool(Binding(mem, agent_id, context))]
+
+
+def recall_tool(binding: Binding) -> BaseTool:
+    """`create_recall_tool` for a binding."""
+    return _tool(
+        binding,
+        "recall",
+        "Search what is remembered from earlier conversations with this user. Use it when an answer may depend on "
+        "something said or done before that is not in view.",
+        _Recall,
+        _recall,
+        unavailable=rendering.RECALL_UNAVAILABLE,
+    )
+
+
+def core_memory_tools(binding: Binding, *, agent: bool) -> list[BaseTool]:
+    """`create_core_memory_tools` for a binding, with the agent's scope on offer or without."""
+    return [
+        _tool(
+            binding,
+            "core_memory_append",
+            "Add a line to core memory, which is always in view. Use it for what will matter in every conversation, "
+            "such as lasting preferences.",
+            _AppendAnywhere if agent else _AppendForUser,
+            _append,
+        ),
+        _tool(
+            binding,
+            "core_memory_replace",
+            "Correct or remove something in core memory, by its exact text.",
+            _ReplaceAnywhere if agent else _ReplaceForUser,
+            _replace,
+        ),
+    ]
+
+
+def insert_tool(binding: Binding) -> BaseTool:
+    """`archival_memory_insert` for a binding."""
+    return _tool(
+        binding,
+        "archival_memory_insert",
+        "Remember something for later conversations, to be found again with `recall`. Each line is a memory of its "
+        "own: name who and what it is about, so that it can be understood alone.",
+        _Insert,
+        _insert,
+    )
+
+
+def _recall(run: Run, _key: str | None, *, query: str, limit: int) -> str:
+    inputs.text("query", query)
+    return rendering.answer(run.recall(query, limit))
+
+
+def _append(run: Run, key: str | None, *, content: str, block: str, scope: ScopeName) -> str:
+    agent_id = _agent_id(run, scope)
+    _check_editable(run, block, agent_id)
+    run.client.memory.append(block, content, agent_id=agent_id, idempotency_key=key)
+    return f'Added to the block "{block}".'
+
+
+def _replace(run: Run, _key: str | None, *, old: str, new: str, block: str, scope: ScopeName) -> str:
+    agent_id = _agent_id(run, scope)
+    _check_editable(run, block, agent_id)
+    content = run.client.memory.get(block, agent_id=agent_id).content
+    if old not in content and rendering.quoted(old) in content:
+        old, new = rendering.quoted(old), rendering.quoted(new)
+    run.client.memory.replace(block, old, new, agent_id=agent_id)
+    return f'Replaced in the block "{block}".'
+
+
+def _insert(run: Run, key: str | None, *, content: str) -> str:
+    agent_id = run.scope.agent_id
+    _check_writable(run, "archival", agent_id)
+    lines = run.client.memory.remember(content, agent_id=agent_id, source="assistant", idempotency_key=key)
+    return "Remembered." if len(lines) == 1 else f"Remembered, as {len(lines)} memories."
+
+
+def _agent_id(run: Run, scope: ScopeName) -> str | None:
+    if scope == "user":
+        return None
+    if run.scope.agent_id is None:
+        raise InvalidInputError('scope: this agent has no memory of its own; use scope="user"')
+    return run.scope.agent_id
+
+
+def _check_editable(run: Run, block: str, agent_id: str | None) -> None:
+    if block == "archival":
+        raise InvalidInputError(
+            "block: archival memory is not edited as a block; add to it with archival_memory_insert"
+        )
+    _check_writable(run, block, agent_id)
+
+
+def _check_writable(run: Run, block: str, agent_id: str | None) -> None:
+    if run.client.memory.is_read_only(block, agent_id=agent_id):
+        raise InvalidInputError("block: it is read-only; leave it as it is")
+
+
+def _tool(
+    binding: Binding,
+    name: str,
+    description: str,
+    arguments: type[BaseModel],
+    work: Callable[..., str],
+    *,
+    unavailable: str = _NOT_SAVED,
+) -> BaseTool:
+    """A tool that does `work(run, key, **arguments)`, in both forms.
+
+    What the model did wrong, and memory that is out of reach, come back as tool messages it can act on. A run without
+    a context, or in another scope's thread, is not the model's fault: that error ends the run.
+    """
+
+    def call(runtime: ToolRuntime[Any, Any], **given: Any) -> str:
+        run = binding.run(runtime.state, runtime)
+        try:
+            return run.attempt(lambda: work(run, _idempotency_key(runtime, name, given), **given))
+        except UnavailableError as error:
+            raise ToolException(unavailable) from error
+        except BackendError:
+            raise
+        except AgentMemError as error:
+            raise ToolException(_advice(error)) from error
+
+    async def acall(runtime: ToolRuntime[Any, Any], **given: Any) -> str:
+        return await asyncio.to_thread(call, runtime, **given)
+
+    return StructuredTool.from_function(
+        func=call,
+        coroutine=acall,
+        name=name,
+        description=description,
+        args_schema=arguments,
+        handle_tool_error=True,
+    )
+
+
+def _idempotency_key(runtime: ToolRuntime[Any, Any], name: str, given: dict[str, Any]) -> str | None:
+    """One key for one tool call: a graph that resumes may run the call again, and must not write twice."""
+    call_id = runtime.tool_call_id
+    for message in reversed(messages_of(runtime.state)):
+        if isinstance(message, AIMessage) and any(call["id"] == call_id for call in message.tool_calls):
+            thread_id = runtime.execution_info.thread_id if runtime.execution_info else None
+            call = json.dumps([thread_id, message.id, call_id, name, given])
+            return hashlib.sha256(call.encode()).hexdigest()
+    return None
+
+
+def _advice(error: AgentMemError) -> str:
+    if isinstance(error, NotFoundError):
+        return "block: there is no such block in this scope; core memory shows the ones there are"
+    return str(error).replace("block_type:", "block:")

@@ -1,0 +1,108 @@
+"""The shipped graphs: what langgraph.json points to exists, loads fast and remembers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from langgraph.graph.state import CompiledStateGraph
+
+import agentmem
+from agentmem.testing import HashingEmbeddings
+
+ROOT = Path(__file__).parents[1]
+GRAPHS = json.loads((ROOT / "langgraph.json").read_text("utf-8"))["graphs"]
+
+
+def load(name):
+    """The module and the graph that langgraph.json names, loaded as the server loads them."""
+    path, variable = GRAPHS[name].split(":")
+    spec = importlib.util.spec_from_file_location(f"served_{name}", ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, getattr(module, variable)
+
+
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """A store for the graphs in place of the one at home."""
+    monkeypatch.delenv("AGENTMEM_MODEL", raising=False)
+    with agentmem.open(tmp_path, embeddings=HashingEmbeddings()) as mem:
+        monkeypatch.setattr(agentmem, "open", lambda: mem, raising=False)
+        yield mem
+
+
+def told(graph, text, **context):
+    output = graph.invoke({"messages": [{"role": "user", "content": text}]}, context={"user_id": "ada", **context})
+    return output["messages"][-1].text
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_is_compiled_without_a_checkpointer_so_that_a_server_brings_its_own(name, opened):
+    _, graph = load(name)
+    assert isinstance(graph, CompiledStateGraph)
+    assert graph.checkpointer is None
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_loading_a_graph_opens_no_store_and_loads_nothing_heavy(name, tmp_path):
+    program = (
+        "import sys, importlib.util\n"
+        f"spec = importlib.util.spec_from_file_location('served', {GRAPHS[name].split(':')[0]!r})\n"
+        "spec.loader.exec_module(importlib.util.module_from_spec(spec))\n"
+        "heavy = {'sqlmodel', 'sqlalchemy', 'chromadb', 'torch', 'transformers', 'sentence_transformers'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    home = tmp_path / "home"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "AGENTMEM_HOME": str(home), "AGENTMEM_MODEL": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+    assert not home.exists()
+
+
+def test_the_assistant_remembers_and_recalls_and_says_that_it_is_scripted(opened):
+    _, graph = load("assistant")
+
+    first = told(graph, "Remember: Ada's passport expires in June", agent_id="assistant")
+    second = told(graph, "When does Ada's passport expire?", agent_id="assistant")
+
+    assert "scripted stand-in" in first
+    assert "Ada's passport expires in June" in second
+    memory = opened.client(user_id="ada").memory
+    assert memory.get("archival", agent_id="assistant").content == "Ada's passport expires in June"
+
+
+def test_the_handbuilt_graph_recalls_for_the_turn_by_itself(opened):
+    _, graph = load("handbuilt")
+    memory = opened.client(user_id="ada").memory
+    memory.append("core", "- Likes tea")
+    memory.remember("Ada's order 8821 was refunded")
+
+    answer = told(graph, "my order 8821 arrived broken", memory_policy={"archival_mode": "auto"})
+
+    assert "core (user): - Likes tea" in answer
+    assert "recalled: Ada's order 8821 was refunded" in answer
+
+
+def test_the_assistants_own_tools_answer(opened):
+    module, _ = load("assistant")
+    today = module.today.invoke({})
+    assert module.days_until.invoke({"day": today}) == "0"
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+async def test_a_graph_runs_async(name, opened):
+    _, graph = load(name)
+    output = await graph.ainvoke({"messages": [{"role": "user", "content": "hello"}]}, context={"user_id": "ada"})
+    assert "The memory in my prompt" in output["messages"][-1].text
