@@ -130,17 +130,20 @@ def state(session: Session) -> StoreStateRow:
 
 def _parse(url: str | Path) -> URL:
     try:
-        return make_url(url) if isinstance(url, str) else make_url("sqlite://").set(database=str(url))
+        parsed = make_url(url) if isinstance(url, str) else make_url("sqlite://").set(database=str(url))
     except ArgumentError:
         raise InvalidInputError("database_url: not a SQLAlchemy URL, like postgresql+psycopg://host/name") from None
+    if parsed.get_backend_name() != "sqlite":
+        return parsed
+    if parsed.database in {None, "", ":memory:"} or "uri" in parsed.query:
+        raise InvalidInputError("database_url: a SQLite URL must name a file, like sqlite:///a.db")
+    return parsed.set(database=str(Path(parsed.database or "").absolute()))  # wherever the program goes from here
 
 
 def _engine(url: URL) -> Engine:
     try:
         if url.get_backend_name() != "sqlite":
             return create_engine(url, pool_size=20, max_overflow=40, pool_pre_ping=True)
-        if url.database in {None, "", ":memory:"}:
-            raise InvalidInputError("database_url: an in-memory SQLite loses rows between threads; give a file")
         engine = create_engine(url, pool_size=20, max_overflow=40)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise InvalidInputError(f"database_url: its driver is not installed ({error}); pip install it") from None

@@ -61,7 +61,7 @@ def load(**given: object) -> Settings:
         InvalidInputError: A name is unknown or a value is out of range.
     """
     try:
-        return Settings.model_validate(given) if not given else Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])

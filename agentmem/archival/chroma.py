@@ -124,7 +124,7 @@ class ChromaVectors:
         return f"{self._prefix}-{shard:02}"
 
 
-def server(url: str) -> tuple[str, int, bool]:
+def address(url: str) -> tuple[str, int, bool]:
     """Host, port and whether it is encrypted.
 
     Raises:
@@ -149,7 +149,7 @@ def _client(location: Path | str) -> ClientAPI:
         # an application's own Chroma variables and .env are about its Chroma, not about this folder
         own = cast("Any", Settings)(_env_file=None, anonymized_telemetry=False, chroma_api_impl=_EMBEDDED)
         return chromadb.PersistentClient(path=str(location), settings=own)
-    host, port, secure = server(location)
+    host, port, secure = address(location)
     return chromadb.HttpClient(host=host, port=port, ssl=secure, settings=Settings(anonymized_telemetry=False))
 
 

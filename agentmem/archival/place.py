@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from filelock import FileLock, Timeout
 from sqlmodel import select
 
+from agentmem.archival.chroma import address
 from agentmem.archival.index import IndexUnavailableError
 from agentmem.tables import SearchIndexRow
 
@@ -118,9 +119,13 @@ class Server:
 
     Args:
         url: `http://host:port`.
+
+    Raises:
+        InvalidInputError: Not the URL of a server.
     """
 
     def __init__(self, url: str) -> None:
+        address(url)
         self.url: str | None = url
         self.key = url
         self._location = url

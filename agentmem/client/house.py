@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from agentmem.agents import AgentRegistry
 from agentmem.archival import guard
-from agentmem.archival.chroma import server
 from agentmem.archival.lines import Limits
-from agentmem.archival.place import Folder, Place, Server
+from agentmem.archival.place import Folder, Server
 from agentmem.archival.recall import Recall
 from agentmem.archival.scan import ScanIndex
 from agentmem.archival.store import ArchivalStore
 from agentmem.blocks import BlockStore
 from agentmem.database import Database
 from agentmem.embedding import Embedder, MiniLM
-from agentmem.errors import BackendError
+from agentmem.errors import BackendError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,8 +80,15 @@ def build(
         InvalidInputError: A URL cannot be read.
         BackendError: The folder or the database cannot be used.
     """
-    place = _place(settings)
-    database = Database(settings.database_url or _file(settings.home))
+    if embeddings is not None and not all(
+        callable(getattr(embeddings, name, None)) for name in ("embed_documents", "embed_query")
+    ):
+        raise InvalidInputError(f"embeddings: must be a LangChain Embeddings, not {type(embeddings).__name__}")
+    if clock is not None and not callable(clock):
+        raise InvalidInputError(f"clock: must be a function that returns the time, not {type(clock).__name__}")
+    home = settings.home.expanduser().absolute()  # wherever the program goes from here
+    place = Folder(home / _INDEX_FOLDER) if settings.chroma_url is None else Server(settings.chroma_url)
+    database = Database(settings.database_url or _file(home))
     embedder = Embedder(embeddings or MiniLM())
     clock = clock or system_clock
     limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
@@ -105,13 +111,6 @@ def build(
         clock=clock,
         chat_model=chat_model,
     )
-
-
-def _place(settings: Settings) -> Place:
-    if settings.chroma_url is None:
-        return Folder(settings.home / _INDEX_FOLDER)
-    server(settings.chroma_url)
-    return Server(settings.chroma_url)
 
 
 def _file(home: Path) -> Path:
