@@ -100,12 +100,12 @@ class ChromaIndex:
         with self._lock:
             self._failure = None
         self._call(Pump.begin_anew)
-        done, left = 0, 1
-        while left:
-            taken, left = self._call(Pump.take)
-            done += taken
-            progress(done, done + left)
-        return done
+        while True:
+            left = self._call(Pump.take)
+            done, total = self._call(Pump.progress)
+            progress(done, total)
+            if not left:
+                return done
 
     def report(self) -> IndexReport:
         """Compare every vector in Chroma with SQL, however long it takes.
@@ -193,7 +193,7 @@ class ChromaIndex:
         """One batch, and then the next in its turn, so that searches come in between."""
         left = 0
         try:
-            _, left = pump.take()
+            left = pump.take()
         except IndexFailedError as error:
             self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
         except (BackendError, IndexUnavailableError) as error:

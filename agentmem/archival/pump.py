@@ -72,15 +72,21 @@ class Pump:
             chroma, row = self.open()
         return chroma.nearest(block_id, vector, limit)
 
-    def take(self) -> tuple[int, int]:
-        """Hand one batch over; how many lines that were, and about how many changes are left."""
+    def take(self) -> int:
+        """Hand one batch over; about how many changes are left."""
         chroma, row = self.open()
         with self._database.read() as session:
             top = state(session).seq
             news = vectors.changes(session, row.embedder_id, after=row.watermark, limit=self._batch)
         chroma.apply(news)
         self._advance(row, news[-1].seq if len(news) == self._batch else top)
-        return sum(change.vector is not None for change in news), top - row.watermark
+        return top - row.watermark
+
+    def progress(self) -> tuple[int, int]:
+        """How many lines Chroma was given, and how many there are to give."""
+        _, row = self.open()
+        with self._database.read() as session:
+            return vectors.counted(session, row.embedder_id, upto=row.watermark)
 
     def open(self) -> tuple[ChromaVectors, SearchIndexRow]:
         """Chroma and its row as it is now, opened if they are not; anew when there is a doubt."""

@@ -17,6 +17,8 @@ from agentmem.tables import ArchivalLineRow, EmbedderRow, LineChunkRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import ColumnElement
+
 CONFIDENCE_FLOOR: Final = 0.5
 """Lines below it are stored and listed, but not recalled."""
 
@@ -108,8 +110,7 @@ def changes(
         limit: How many at most.
     """
     chunk = and_(LineChunkRow.line_id == ArchivalLineRow.id, LineChunkRow.embedder_id == embedder_id)
-    live = and_(col(ArchivalLineRow.deleted_at).is_(None), col(ArchivalLineRow.confidence) >= CONFIDENCE_FLOOR)
-    vector = case((live, col(LineChunkRow.vector)))
+    vector = case((_recallable(), col(LineChunkRow.vector)))
     statement = (
         select(ArchivalLineRow.id, ArchivalLineRow.block_id, ArchivalLineRow.seq, vector)
         .join(LineChunkRow, chunk, isouter=after > 0)
@@ -124,6 +125,17 @@ def changes(
         Change(line_id, owner, seq, None if stored is None else unpack(stored))
         for line_id, owner, seq, stored in session.exec(statement).all()
     ]
+
+
+def counted(session: Session, embedder_id: int | None, *, upto: int) -> tuple[int, int]:
+    """How many lines an index may hold, those changed up to a number and all of them."""
+    statement = (
+        select(func.count(col(ArchivalLineRow.id)), func.count(case((col(ArchivalLineRow.seq) <= upto, 1))))
+        .join(LineChunkRow, and_(LineChunkRow.line_id == ArchivalLineRow.id, LineChunkRow.embedder_id == embedder_id))
+        .where(_recallable())
+    )
+    total, done = session.exec(statement).one()
+    return done, total
 
 
 def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], query: Vectors) -> list[Candidate]:
@@ -145,6 +157,10 @@ def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], qu
 def best_first(candidate: Candidate) -> tuple[float, str]:
     """The order of candidates."""
     return -candidate.semantic, candidate.line_id
+
+
+def _recallable() -> ColumnElement[bool]:
+    return and_(col(ArchivalLineRow.deleted_at).is_(None), col(ArchivalLineRow.confidence) >= CONFIDENCE_FLOOR)
 
 
 def _active(session: Session) -> EmbedderRow | None:
