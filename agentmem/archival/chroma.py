@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from agentmem.archival.index import IndexFailedError, IndexLostError
+from agentmem.archival.index import IndexFailedError
 from agentmem.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -64,12 +64,15 @@ class ChromaVectors:
                 for start in range(0, len(group), at_once):
                     _write(self._make(shard), group[start : start + at_once])
 
-    def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str]:
-        """The ids of about the nearest lines of one scope; fewer than `limit` when there are no more."""
+    def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str] | None:
+        """The ids of about the nearest lines of one scope; fewer than `limit` when there are no more.
+
+        None when nothing was ever put where the scope belongs.
+        """
         with _translated():
             collection = self._find(_shard(block_id))
             if collection is None:
-                raise IndexLostError("Chroma has lost what it was given")
+                return None
             found = collection.query(
                 query_embeddings=_embeddings([vector]), n_results=limit, where={"scope": block_id}, include=[]
             )
@@ -101,6 +104,7 @@ class ChromaVectors:
     def close(self) -> None:
         """Let go of the files or the connection."""
         with _translated():
+            _close_sessions(self._client)
             cast("Client", self._client).close()  # on the class, not on the interface that the constructors promise
 
     def _make(self, shard: int) -> Collection:
@@ -151,6 +155,14 @@ def _client(location: Path | str) -> ClientAPI:
         return chromadb.PersistentClient(path=str(location), settings=own)
     host, port, secure = address(location)
     return chromadb.HttpClient(host=host, port=port, ssl=secure, settings=Settings(anonymized_telemetry=False))
+
+
+def _close_sessions(client: Any) -> None:  # noqa: ANN401 - private parts, which no type describes
+    """Chroma's own `close` leaves the HTTP connections to a server open."""
+    for holder in (client, getattr(client, "_admin_client", None)):
+        session = getattr(getattr(holder, "_server", None), "_session", None)
+        if session is not None:
+            session.close()
 
 
 def _write(collection: Collection, changes: Sequence[Change]) -> None:

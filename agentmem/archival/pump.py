@@ -17,7 +17,7 @@ from sqlmodel import Session, col, update
 
 from agentmem.archival import vectors
 from agentmem.archival.chroma import ChromaVectors
-from agentmem.archival.index import IndexFailedError, IndexUnavailableError
+from agentmem.archival.index import IndexFailedError, IndexLostError, IndexUnavailableError
 from agentmem.database import state
 from agentmem.tables import SearchIndexRow
 
@@ -70,7 +70,13 @@ class Pump:
         while row.watermark < seq:
             self.take()
             chroma, row = self.open()
-        return chroma.nearest(block_id, vector, limit)
+        found = chroma.nearest(block_id, vector, limit)
+        if found is not None:
+            return found
+        with self._database.read() as session:
+            if vectors.any_upto(session, block_id, row.watermark):
+                raise IndexLostError("Chroma has lost what it was given")
+        return []
 
     def take(self) -> int:
         """Hand one batch over; about how many changes are left."""

@@ -138,6 +138,14 @@ def counted(session: Session, embedder_id: int | None, *, upto: int) -> tuple[in
     return done, total
 
 
+def any_upto(session: Session, block_id: str, seq: int) -> bool:
+    """Whether a scope has a line that an index fed up to a number must hold."""
+    statement = select(ArchivalLineRow.id).where(
+        ArchivalLineRow.block_id == block_id, ArchivalLineRow.seq <= seq, _recallable()
+    )
+    return session.exec(statement.limit(1)).first() is not None
+
+
 def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], query: Vectors) -> list[Candidate]:
     """The exact similarity of these lines, best first, then by id; a line without a vector is left out."""
     candidates: list[Candidate] = []
