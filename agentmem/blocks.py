@@ -221,7 +221,7 @@ class BlockStore:
 
 
 def _no_block() -> NotFoundError:
-    return NotFoundError("block_type: there is no such block here; create it with update(…, expected_updated_at=None)")
+    return NotFoundError("block_type: there is no such block in this scope; agent_id= names the agent whose own it is")
 
 
 def _occurrences(text: str, part: str) -> int:

@@ -50,10 +50,11 @@ class Database:
         BackendError: The database cannot be opened, is no database, or has a newer schema.
     """
 
-    def __init__(self, url: str | Path) -> None:
+    def __init__(self, url: str | Path | URL) -> None:
         self.url = _parse(url)
         self._engine = _engine(self.url)
         self._pid = os.getpid()
+        self._closed = False
         try:
             self._migrate()
         except BaseException:
@@ -82,19 +83,15 @@ class Database:
                 time.sleep(0.002 * attempt)
         raise BackendError("database: too many writers changed the same rows at once; try again")
 
-    @property
-    def key(self) -> str:
-        """The same for every way to name one database."""
-        if self.url.get_backend_name() == "sqlite" and self.url.database:
-            return str(Path(self.url.database).resolve())
-        return self.url.render_as_string(hide_password=True)
-
     def close(self) -> None:
-        """Give every connection back; the next call opens new ones."""
+        """Give every connection back; a call after this is refused."""
+        self._closed = True
         if self._pid == os.getpid():
             self._engine.dispose()
 
     def _bind(self, *, writes: bool) -> Engine:
+        if self._closed:
+            raise InvalidInputError("store: it is closed; open it again with agentmem.open")
         if self._pid != os.getpid():  # a fork must not use its parent's connections, nor close them
             self._engine.dispose(close=False)
             self._pid = os.getpid()
@@ -128,16 +125,16 @@ def state(session: Session) -> StoreStateRow:
     return session.exec(select(StoreStateRow)).one()
 
 
-def _parse(url: str | Path) -> URL:
+def _parse(url: str | Path | URL) -> URL:
     try:
-        parsed = make_url(url) if isinstance(url, str) else make_url("sqlite://").set(database=str(url))
+        parsed = make_url("sqlite://").set(database=str(url)) if isinstance(url, Path) else make_url(url)
     except ArgumentError:
         raise InvalidInputError("database_url: not a SQLAlchemy URL, like postgresql+psycopg://host/name") from None
     if parsed.get_backend_name() != "sqlite":
         return parsed
     if parsed.database in {None, "", ":memory:"} or "uri" in parsed.query:
         raise InvalidInputError("database_url: a SQLite URL must name a file, like sqlite:///a.db")
-    return parsed.set(database=str(Path(parsed.database or "").absolute()))  # wherever the program goes from here
+    return parsed.set(database=str(Path(parsed.database or "").resolve()))  # wherever the program goes from here
 
 
 def _engine(url: URL) -> Engine:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
+import time
 from concurrent.futures import Future
 from contextvars import copy_context
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +62,10 @@ class Worker:
         """Let the thread end after what is queued."""
         self._tasks.put(None)
 
+    def join(self, seconds: float) -> None:
+        """Wait for the thread to end."""
+        self._thread.join(seconds)
+
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
@@ -75,5 +82,20 @@ def call(function: Callable[[], T], seconds: float | None) -> T:
     worker = Worker("agentmem-deadline")
     try:
         return worker.call(function, seconds)
+    except TimeoutError:
+        _abandoned.add(worker)
+        raise
     finally:
         worker.stop()
+
+
+_EXIT_SECONDS: Final = 5.0
+_abandoned: Final[WeakSet[Worker]] = WeakSet()
+
+
+@atexit.register
+def _see_them_out() -> None:
+    """Give abandoned calls a moment: a thread that is inside torch while the process ends takes it down (SIGABRT)."""
+    until = time.monotonic() + _EXIT_SECONDS
+    for worker in list(_abandoned):
+        worker.join(max(0.0, until - time.monotonic()))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import warnings
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
@@ -91,6 +94,12 @@ class Measured(Protocol):
     def count_word_pieces(self, texts: list[str]) -> list[int]:
         """How many word pieces each text has."""
         ...
+
+
+@cache
+def default_embeddings() -> MiniLM:
+    """The process's one default model: every store that wants it shares it."""
+    return MiniLM()
 
 
 class Embedder:
@@ -220,6 +229,9 @@ def _failed(error: Exception) -> BackendError:
 
 def _load() -> Any:  # noqa: ANN401 - see MiniLM
     weights = _packaged_weights()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import_module("tqdm.auto")  # in a notebook without widgets it warns, once, of bars that are not shown here
     from huggingface_hub import HfApi
     from sentence_transformers import SentenceTransformer
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from html import escape
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - typing.get_type_hints finds it here
+from typing import ClassVar, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from agentmem.display import Shown
 
 ScopeName = Literal["user", "agent"]
 ScopeFilter = Literal["user", "agent", "all"]
 Source = Literal["user", "assistant", "tool", "extractor", "operator"]
 Action = Literal["created", "updated", "appended", "replaced", "deleted"]
 Engine = Literal["scan", "chroma"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +75,23 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
-    """A value that shows itself as a table row in a notebook."""
-
-    _columns: ClassVar[tuple[str, ...]] = ()
-
-    def _repr_html_(self) -> str:
-        return _table(type(self), [self])
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryBlock(_Value):
+class MemoryBlock(Shown):
     """One versioned text: `core`, a block of your own, or `archival` with its lines joined by newlines.
 
     `updated_at` names the version: hand it back as `expected_updated_at` to
     replace exactly what you read. All times are aware and in UTC.
     """
 
-    _columns: ClassVar[tuple[str, ...]] = ("block_type", "scope", "agent_id", "content", "version", "updated_at")
+    _columns: ClassVar[tuple[str, ...]] = (
+        "block_type",
+        "scope",
+        "agent_id",
+        "content",
+        "description",
+        "read_only",
+        "version",
+        "updated_at",
+    )
 
     id: str
     block_type: str
@@ -111,7 +106,7 @@ class MemoryBlock(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class BlockVersion(_Value):
+class BlockVersion(Shown):
     """One entry of a block's history: when, by whom, and what it said then.
 
     The texts of a block that was deleted are gone, so its entries up to the
@@ -130,7 +125,7 @@ class BlockVersion(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class ArchivalLine(_Value):
+class ArchivalLine(Shown):
     """One archival memory as it is stored."""
 
     _columns: ClassVar[tuple[str, ...]] = ("content", "scope", "agent_id", "speaker", "source", "occurred_at")
@@ -149,7 +144,7 @@ class ArchivalLine(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Shown):
     """How one match came to its place.
 
     `rank` is what the list is ordered by; `semantic` and `lexical` are the parts of the score; `answered_by` is the
@@ -163,7 +158,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryRecallResult(_Value):
+class MemoryRecallResult(Shown):
     """One match: an archival line and how well it answers the query.
 
     `score` and its parts are in 0 to 1. `line_number` counts from 1 among the
@@ -171,7 +166,15 @@ class MemoryRecallResult(_Value):
     `get("archival").content.splitlines()[line_number - 1] == content`.
     """
 
-    _columns: ClassVar[tuple[str, ...]] = ("score", "content", "scope", "agent_id", "speaker", "occurred_at")
+    _columns: ClassVar[tuple[str, ...]] = (
+        "score",
+        "content",
+        "scope",
+        "agent_id",
+        "speaker",
+        "occurred_at",
+        "explanation",
+    )
 
     content: str
     score: float
@@ -193,7 +196,7 @@ class MemoryRecallResult(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Shown):
     """What one agent run gave back.
 
     Args:
@@ -204,6 +207,8 @@ class RunResult:
         degraded: Whether memory could not be reached, so that the agent answered without some of it.
     """
 
+    _columns: ClassVar[tuple[str, ...]] = ("text", "thread_id", "matches", "degraded")
+
     text: str
     messages: list[object]
     thread_id: str
@@ -212,7 +217,7 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(Shown):
     """What `check()` found.
 
     Args:
@@ -232,37 +237,3 @@ class CheckReport:
     pending: int
     embedder: str | None
     problems: tuple[str, ...] = ()
-
-
-class Values(list[T]):
-    """A list of values that a notebook shows as one table."""
-
-    def _repr_html_(self) -> str:
-        if not self:
-            return "<em>nothing found</em>"
-        return _table(type(self[0]), self)
-
-
-def utc(moment: datetime) -> datetime:
-    """The same instant in UTC."""
-    return moment.astimezone(UTC)
-
-
-def _table(kind: type[object], rows: Iterable[object]) -> str:
-    names: tuple[str, ...] = getattr(kind, "_columns", ()) or tuple(f.name for f in fields(kind))  # type: ignore[arg-type]  # every kind shown is a dataclass
-    head = "".join(f"<th style='text-align:left'>{name}</th>" for name in names)
-    body = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{_cell(getattr(row, name))}</td>" for name in names) + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    return escape(str(value)).replace("\n", "<br>")

@@ -25,7 +25,7 @@ class MemoryPolicy(BaseModel):
         include_user_core: Whether the user's own blocks are in the prompt.
         include_agent_core: Whether the agent's blocks are in the prompt.
         archival_token_budget: The most tokens (langchain-core's approximate count) the injected memories may take, with
-            their frame; `None` for no bound.
+            their frame, which takes about 50 of them; `None` for no bound.
         timeout: The seconds one archival recall may take; `None` for no bound.
         on_failure: When memory cannot be reached: `"open"` lets the agent answer without it, `"closed"` fails the run.
 
@@ -33,7 +33,7 @@ class MemoryPolicy(BaseModel):
     5
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     archival_mode: Literal["tool_only", "auto"] = "tool_only"
     archival_limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, strict=True)] = DEFAULT_LIMIT
@@ -52,7 +52,7 @@ class RunOptions(BaseModel):
     'auto'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     memory_policy: MemoryPolicy = MemoryPolicy()
 
@@ -68,7 +68,7 @@ class MemoryContext(BaseModel):
         memory_policy: What this run may see.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     user_id: str
     agent_id: str | None = None

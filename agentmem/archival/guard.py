@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from agentmem.archival import vectors
 from agentmem.archival.index import Candidate, IndexFailedError, IndexLostError, IndexUnavailableError
 from agentmem.archival.pump import IndexReport, Pump
-from agentmem.database import state
+from agentmem.database import Database, state
 from agentmem.deadline import Worker
 from agentmem.errors import AgentMemError, BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy.engine import URL
     from sqlmodel import Session
 
     from agentmem.archival.place import Place
-    from agentmem.database import Database
     from agentmem.embedding import Vectors
     from agentmem.models import Engine
 
@@ -39,7 +39,7 @@ class ChromaIndex:
     of the process never uses it.
 
     Args:
-        database: The truth it is fed from.
+        database: The truth it is fed from; closed with the index.
         place: Where it lives.
         batch: How many changes are handed over at once, and how many may wait for that.
         timeout: The seconds one call may take.
@@ -209,13 +209,13 @@ _shared: dict[tuple[int, str, str], tuple[ChromaIndex, int]] = {}
 _shared_lock = threading.Lock()
 
 
-def share(database: Database, place: Place, *, batch: int, timeout: float) -> ChromaIndex:
+def share(url: URL, place: Place, *, batch: int, timeout: float) -> ChromaIndex:
     """The process's one index of this database in this place; give it back with `leave`."""
-    key = os.getpid(), database.key, place.key
+    key = os.getpid(), url.render_as_string(hide_password=False), place.key
     with _shared_lock:
         index, handles = _shared.get(key, (None, 0))
         if index is None:
-            index = ChromaIndex(database, place, batch=batch, timeout=timeout)
+            index = ChromaIndex(Database(url), place, batch=batch, timeout=timeout)
         _shared[key] = index, handles + 1
         return index
 

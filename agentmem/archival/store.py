@@ -55,7 +55,9 @@ class ArchivalStore:
         with self._database.read() as session:
             header = revisions.find(session, scope, ARCHIVAL)
             if header is None or (header.deleted_at is not None and not deleted):
-                raise NotFoundError("block_type: there is no archival memory here yet; write to it with remember(…)")
+                raise NotFoundError(
+                    "block_type: there is no archival memory in this scope; agent_id= names the agent whose own it is"
+                )
             return block(session, header)
 
     def remember(

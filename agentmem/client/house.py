@@ -16,7 +16,7 @@ from agentmem.archival.scan import ScanIndex
 from agentmem.archival.store import ArchivalStore
 from agentmem.blocks import BlockStore
 from agentmem.database import Database
-from agentmem.embedding import Embedder, MiniLM
+from agentmem.embedding import Embedder, default_embeddings
 from agentmem.errors import BackendError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ def build(
     home = settings.home.expanduser().absolute()  # wherever the program goes from here
     place = Folder(home / _INDEX_FOLDER) if settings.chroma_url is None else Server(settings.chroma_url)
     database = Database(settings.database_url or _file(home))
-    embedder = Embedder(embeddings or MiniLM())
+    embedder = Embedder(embeddings or default_embeddings())
     clock = clock or system_clock
     limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
-    index = guard.share(database, place, batch=settings.index_batch, timeout=settings.index_timeout)
+    index = guard.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
     recall = Recall(
         database,
         embedder,

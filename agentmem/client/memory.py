@@ -8,6 +8,7 @@ from agentmem import inputs
 from agentmem.archival.lines import drafts
 from agentmem.archival.recall import Filter
 from agentmem.client.twin import twin
+from agentmem.display import Values
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.models import (
     ArchivalLine,
@@ -18,7 +19,6 @@ from agentmem.models import (
     Scope,
     ScopeFilter,
     Source,
-    Values,
 )
 from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE, MAX_LIMIT
 from agentmem.tables import ARCHIVAL
@@ -85,6 +85,13 @@ class Memory:
         if inputs.block_type(block_type) == ARCHIVAL:
             return self._house.archival.get(scope)
         return self._house.blocks.get(scope, block_type)
+
+    def find(self, block_type: str, *, agent_id: str | None = None) -> MemoryBlock | None:
+        """One block, or None when there is none."""
+        try:
+            return self.get(block_type, agent_id=agent_id)
+        except NotFoundError:
+            return None
 
     def update(
         self,
@@ -330,6 +337,7 @@ class Memory:
     alist_core = twin(list_core)
     ais_read_only = twin(is_read_only)
     aget = twin(get)
+    afind = twin(find)
     aupdate = twin(update)
     aappend = twin(append)
     areplace = twin(replace)
@@ -338,6 +346,9 @@ class Memory:
     aremember = twin(remember)
     arecall = twin(recall)
     aforget_line = twin(forget_line)
+
+    def __repr__(self) -> str:
+        return f"<Memory user_id={self._user_id!r}>"
 
     def _scope(self, agent_id: str | None) -> Scope:
         return Scope(self._tenant_id, self._user_id, None if agent_id is None else self._id("agent_id", agent_id))

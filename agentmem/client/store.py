@@ -75,6 +75,14 @@ class AgentMem:
         inputs.identifier("actor", actor, limit=limit)
         return Client(self._house, self._tenant_id, user_id, actor)
 
+    def warm_up(self) -> None:
+        """Load the embedding model now, so that no first recall waits for it, or runs into its policy's timeout.
+
+        Raises:
+            BackendError: The model is not there.
+        """
+        self._house.embedder.probe()
+
     def check(self) -> CheckReport:
         """Whether SQL and the index agree, who answers, and what is waiting."""
         return upkeep.check(self._house.database, self._house.index)
@@ -101,11 +109,12 @@ class AgentMem:
         return upkeep.reindex(house.database, house.index, house.embedder, embed=embed, progress=report)
 
     def close(self) -> None:
-        """Hand Chroma the last changes and give everything free; afterwards this handle is of no use."""
+        """Hand Chroma the last changes and give everything free; a call after this is refused."""
         self._house.close()
 
     atenant = twin(tenant)
     aclient = twin(client)
+    awarm_up = twin(warm_up)
     acheck = twin(check)
     areindex = twin(reindex)
     aclose = twin(close)
@@ -161,11 +170,13 @@ def open(
         '- Likes tea'
 
     Args:
-        path: The folder; else `$AGENTMEM_HOME`, else `.agentmem` here.
+        path: The folder; else `$AGENTMEM_HOME`, else `.agentmem` here. With it, the variables that name a database or a
+            Chroma server do not count.
         tenant_id: The account the data belongs to.
         database_url: A SQLAlchemy URL in place of the SQLite file.
         chroma_url: `http://host:port` of a Chroma server in place of the folder's index.
-        embeddings: Any LangChain `Embeddings`; else all-MiniLM-L6-v2.
+        embeddings: Any LangChain `Embeddings`; else all-MiniLM-L6-v2. The store knows it by its `model_name` or
+            `model`, else by its class, and by what it makes of a fixed sentence.
         chat_model: The model that reads conversations.
         clock: What time it is, as aware datetimes; else the computer's clock.
         **settings: Any field of `agentmem.settings.Settings`, which are also `AGENTMEM_*` variables.
@@ -175,12 +186,11 @@ def open(
         BackendError: The folder or the database cannot be used.
     """
     given: dict[str, object] = {**settings}
-    if path is not None:
-        given["home"] = path
-    if database_url is not None:
-        given["database_url"] = database_url
-    if chroma_url is not None:
-        given["chroma_url"] = chroma_url
+    if path is not None:  # what a path names is not somewhere else, whatever the environment says
+        given |= {"home": path, "database_url": database_url, "chroma_url": chroma_url}
+    given |= {
+        name: url for name, url in (("database_url", database_url), ("chroma_url", chroma_url)) if url is not None
+    }
     loaded = load(**given)
     inputs.identifier("tenant_id", tenant_id, limit=loaded.max_id_chars)
     return AgentMem(build(loaded, embeddings=embeddings, chat_model=chat_model, clock=clock), tenant_id)
