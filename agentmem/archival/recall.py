@@ -12,6 +12,7 @@ from sqlmodel import Session, col, func, select
 from agentmem import revisions
 from agentmem.archival import vectors
 from agentmem.archival.index import Candidate, IndexUnavailableError
+from agentmem.archival.names import KnownNames, without_names
 from agentmem.archival.scoring import ranked
 from agentmem.models import Engine, Explanation, MemoryRecallResult, Scope, Source
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow
@@ -64,6 +65,9 @@ class Question:
 class Recall:
     """Search over the archival lines of scopes.
 
+    What is embedded of a query is what is left of it without the names of the
+    scope's speakers.
+
     A scope of at most `scan_below` lines is answered by the exact scan, a
     larger one by the large index, or by the scan when that cannot.
 
@@ -83,6 +87,7 @@ class Recall:
         self._scan = scan
         self._large = large
         self._scan_below = scan_below
+        self._names = KnownNames()
 
     def search(
         self, scopes: Sequence[Scope], query: str, *, limit: int, min_score: float, only: Filter, explain: bool
@@ -94,14 +99,18 @@ class Recall:
             BackendError: The model or the database could not do it.
         """
         with self._database.read() as session:
-            if not any(_header(session, scope) for scope in scopes):
-                return []
-        question = Question(self._embedder.embed_query(query), limit, min_score, only)
+            headers = [header for scope in scopes if (header := _header(session, scope))]
+            asked = {header.id: without_names(query, self._names.of(session, header.id)) for header in headers}
+        if not asked:
+            return []
         self._embedder.probe()  # before the snapshot: no transaction waits for a model
+        embedded = {text: self._embedder.embed_query(text) for text in set(asked.values())}
         matches: list[MemoryRecallResult] = []
         with self._database.read() as session:
             for scope in scopes:
-                if header := _header(session, scope):
+                header = _header(session, scope)
+                if header is not None and header.id in asked:
+                    question = Question(embedded[asked[header.id]], limit, min_score, only)
                     matches += self._of_scope(session, header, question)
             best = ranked(matches, limit)
             numbers = _line_numbers(session, [match.id for match in best])

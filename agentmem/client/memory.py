@@ -287,7 +287,8 @@ class Memory:
             ['Acme renews in March']
 
         Args:
-            query: What to look for, in words; a very long one is read to its 8,000th character.
+            query: What to look for, in words; a very long one is read to its 8,000th character. The names of speakers
+                are left out of it when it is compared by meaning.
             agent_id: Search this agent's lines and the user's; without it, the user's only.
             limit: How many matches at most, 1 to 50.
             min_score: The floor, 0 to 1, inclusive.

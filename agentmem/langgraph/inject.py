@@ -17,7 +17,6 @@ from agentmem.langgraph.run import AnyRuntime, Binding, ContextAdapter, Run, Sto
 LC_SOURCE: Final = "lc_source"
 """LangChain's mark on messages that no person wrote; its value says who did."""
 
-_QUERY_CHARS: Final = 8_000
 _UNASKABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -60,6 +59,7 @@ def inject_memory(
 
     Core memory stands at the end of the system message, the turn's reminder
     right before its human message. `create_memory_node` must have run before.
+    It reads the database: in an async node, `await asyncio.to_thread(inject_memory, …)`.
 
     Args:
         mem: The store, or a function that opens it.
@@ -82,6 +82,8 @@ def inject_memory(
 def compose_for_node(run: Run, state: object, system_prompt: str | SystemMessage | None) -> list[BaseMessage]:
     """`inject_memory` for a run that is known."""
     system = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
+    if system and not system.content:
+        system = None
     messages = messages_of(state)
     while messages and isinstance(messages[0], SystemMessage):
         system = messages[0] if system is None else _appended(system, _parts(messages[0]))
@@ -111,7 +113,7 @@ def _turn_position(messages: Sequence[BaseMessage]) -> int | None:
 
 def _reminder(run: Run, said: str) -> str:
     # Whatever a person types must not end the run, so what a store refuses is taken out.
-    query = _UNASKABLE.sub("", said)[:_QUERY_CHARS]
+    query = _UNASKABLE.sub("", said)
     if not query.strip():
         return ""
     try:

@@ -136,7 +136,7 @@ class Binding:
         user_id = inputs.text("user_id", context.user_id)
         agent_id = self.agent_id or context.agent_id
         if agent_id is not None:
-            inputs.text("agent_id", agent_id)
+            inputs.identifier("agent_id", agent_id, limit=mem.settings.max_id_chars)
         run = Run(
             scope=Scope(mem.tenant_id, user_id, agent_id),
             policy=context.memory_policy,

@@ -1,0 +1,220 @@
+"""How the command line answers: text a terminal cannot be tricked with, tables, and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+from unicodedata import category
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod, RenderableType
+
+Cell = str | int | float | datetime | Text | None
+
+_ASTRAL: Final = 0x10000
+_JOINERS: Final = "\u200c\u200d"  # Indic scripts and emoji are spelled with them
+_SUSPECT: Final = re.compile(r"[^\x20-\x7e\n]")
+
+IN_COMMANDS: Final = {
+    "reindex(embed=True)": "agentmem reindex --embed",
+    "reindex()": "agentmem reindex",
+    "remember(…)": "agentmem remember",
+    "update(…, expected_updated_at=None)": "agentmem blocks set",
+    "pass None to create it again": "leave --expected-updated-at out to create it again",
+    "use an aware datetime, like datetime.now(UTC)": "add one, like 2026-03-14T09:30:00+00:00",
+    '"agent" needs an agent_id': '"agent" needs --agent',
+    "give another path to agentmem.open, or set AGENTMEM_HOME": "name another with --home or AGENTMEM_HOME",
+}
+"""Advice of the Python API, and what one types instead."""
+
+
+def printable(text: str) -> str:
+    r"""Text without what could steer a terminal or hide from a reader: such characters are shown as `\uXXXX`.
+
+    Newlines stay. `--json` and `blocks get --raw` have the exact text.
+
+    >>> printable("red \x1b[31m, 日本, na\u0308ive")
+    'red \\u001B[31m, 日本, näive'
+    """
+    return _SUSPECT.sub(lambda found: _shown(found[0]), text)
+
+
+def one_line(text: str, *, limit: int | None = None) -> str:
+    """Text on one line, cut with `…` when it is longer than `limit`."""
+    shown = printable(text.replace("\r\n", "\n")).replace("\n", " ⏎ ")
+    return shown if limit is None or len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+
+
+def in_commands(message: str) -> str:
+    """Advice in the words of the Python API, in those of the command line."""
+    for call, typed in IN_COMMANDS.items():
+        message = message.replace(call, typed)
+    return message
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number of things.
+
+    >>> counted(1, "line"), counted(1200, "line"), counted(2, "memory", "memories")
+    ('1 line', '1,200 lines', '2 memories')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def to_json(value: object, *, indent: int | None = 2) -> str:
+    r"""A value as JSON: the fields of a dataclass by name, times in ISO 8601.
+
+    >>> to_json({"when": datetime(2026, 3, 14), "text": "\u202eab"}, indent=None)
+    '{"when": "2026-03-14T00:00:00", "text": "\\u202eab"}'
+    """
+    ascii_only = not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf")
+    text = json.dumps(_plain(value), indent=indent, ensure_ascii=ascii_only)
+    return _SUSPECT.sub(lambda found: _escaped(found[0]), text)
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a value as JSON on stdout."""
+    sys.stdout.write(to_json(value, indent=indent) + "\n")
+
+
+def screen() -> Console:
+    """Stdout: answers. Nothing printed on it is read as markup."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+def side_screen() -> Console:
+    """Stderr: errors, and on a terminal notices and progress."""
+    return Console(markup=False, emoji=False, highlight=False, stderr=True)
+
+
+def notice(text: str) -> None:
+    """A remark for a person who watches; a script never sees it."""
+    console = side_screen()
+    if console.is_terminal:
+        console.print(Text(printable(text), style="dim"), soft_wrap=True)
+
+
+def print_error(kind: str, message: str, advice: Sequence[str] = (), *, as_json: bool, **more: object) -> None:
+    """Say on stderr what went wrong: one line and what to do for a person, one JSON object for a script.
+
+    The object is `{"error": {"type": …, "message": …, "advice": […]}}`, and a conflict's has the block as `current`.
+    """
+    message = in_commands(message)
+    if as_json:
+        shown = {"type": kind, "message": message, "advice": list(advice), **more}
+        sys.stderr.write(to_json({"error": shown}) + "\n")
+        return
+    console = side_screen()
+    console.print(Text.assemble(("error: ", "bold red"), printable(message)), soft_wrap=True)
+    for line in advice:
+        console.print(Text(f"  {printable(line)}"), soft_wrap=True)
+
+
+@contextmanager
+def waiting(text: str) -> Generator[None]:
+    """A sign of life on stderr while something takes its time; on a terminal only."""
+    console = side_screen()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(Text(text)):
+        yield
+
+
+def progress() -> Progress:
+    """A progress bar on stderr; it shows on a terminal only, and leaves nothing behind."""
+    console = side_screen()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def table(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:
+    """An empty table.
+
+    Args:
+        columns: The headings; the last column takes the room that is left.
+        right: The columns of numbers.
+        whole: The columns that are never broken over lines.
+    """
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=False)
+    for name in columns:
+        justify: JustifyMethod = "right" if name in right else "left"
+        made.add_column(name, justify=justify, no_wrap=name in whole, overflow="fold")
+    return made
+
+
+def row(*cells: Cell) -> list[RenderableType]:
+    """Cells of a table as safe text."""
+    return [cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in cells]
+
+
+def pairs(values: Iterable[tuple[str, Cell]]) -> Table:
+    """A list of names and values."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in values:
+        made.add_row(*row(name, value))
+    return made
+
+
+def _cell(value: str | float | datetime | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
+
+
+def _shown(character: str) -> str:
+    return character if _harmless(character) else f"\\u{ord(character):04X}"
+
+
+def _escaped(character: str) -> str:
+    if _harmless(character):
+        return character
+    code = ord(character)
+    if code < _ASTRAL:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - _ASTRAL, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+
+def _harmless(character: str) -> bool:
+    return character.isprintable() or character in _JOINERS or category(character) == "Zs"
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in cast("Sequence[object]", value)]
+    return value

@@ -1,0 +1,213 @@
+"""What every `VectorIndex` promises, as a class of tests to run against your own."""
+
+# ruff: noqa: S101 - tests speak in asserts
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from agentmem.archival.index import Candidate, VectorIndex
+from agentmem.archival.lines import Draft, Limits
+from agentmem.archival.scoring import similarities
+from agentmem.archival.store import ArchivalStore
+from agentmem.database import Database
+from agentmem.embedding import Embedder
+from agentmem.models import Scope
+from agentmem.revisions import find
+from agentmem.tables import ARCHIVAL
+from agentmem.testing.clock import FrozenClock
+from agentmem.testing.embeddings import HashingEmbeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from sqlmodel import Session
+
+    from agentmem.models import ArchivalLine
+
+_ADA: Final = Scope("acme", "ada")
+_LIMITS: Final = Limits(line_chars=1_000, id_chars=255)
+_WORDS: Final = ("tea", "rye", "oats", "milk", "Oslo", "March", "Tom", "Acme", "renews", "dog")
+
+
+@dataclass
+class _Store:
+    """A store of lines, and the index of it that is tested."""
+
+    database: Database
+    embedder: Embedder
+    lines: ArchivalStore
+    index: VectorIndex
+
+    def remember(self, *texts: str, scope: Scope = _ADA, confidence: float = 1.0) -> list[ArchivalLine]:
+        drafts = [Draft(text, "operator", confidence) for text in texts]
+        return self.lines.remember(scope, drafts, actor="operator")
+
+    def forget(self, line: ArchivalLine) -> None:
+        self.lines.forget_line(_ADA.tenant_id, _ADA.user_id, line.id, actor="operator")
+
+    def rewrite(self, text: str) -> None:
+        read = self.lines.get(_ADA)
+        self.lines.update(_ADA, text, expected=read.updated_at, actor="operator")
+
+    def search(self, query: str, limit: int = 10, *, scope: Scope = _ADA) -> list[Candidate]:
+        with self.database.read() as session:
+            return self.search_in(session, query, limit, scope=scope)
+
+    def search_in(self, session: Session, query: str, limit: int, *, scope: Scope = _ADA) -> list[Candidate]:
+        header = find(session, scope, ARCHIVAL)
+        assert header is not None, "the test wrote to this scope"
+        return self.index.search(session, header.id, self.embedder.embed_query(query), limit)
+
+    def expected(self, query: str, lines: Sequence[ArchivalLine]) -> list[Candidate]:
+        """Every line with its exact similarity, best first, then by id."""
+        vectors = self.embedder.embed_lines([line.content for line in lines])
+        scores = similarities(vectors, self.embedder.embed_query(query))
+        every = [Candidate(line.id, score) for line, score in zip(lines, scores, strict=True)]
+        return sorted(every, key=lambda one: (-one.semantic, one.line_id))
+
+
+class VectorIndexContract(ABC):
+    """The promises of a `VectorIndex`; subclass it, say how yours is opened, and let pytest collect the subclass.
+
+        class TestMyIndex(VectorIndexContract):
+            def open_index(self, database, folder):
+                return contextlib.nullcontext(MyIndex(database, folder))
+    """
+
+    @abstractmethod
+    def open_index(self, database: Database, folder: Path) -> AbstractContextManager[VectorIndex]:
+        """Your index over a database that nobody wrote to yet, closed by the context.
+
+        Args:
+            database: The truth.
+            folder: A folder of the test's own.
+        """
+
+    @contextmanager
+    def opened(self, folder: Path) -> Iterator[_Store]:
+        """A new store with the index."""
+        with ExitStack() as stack:
+            database = Database(folder / "contract.db")
+            stack.callback(database.close)
+            embedder = Embedder(HashingEmbeddings(64))
+            lines = ArchivalStore(database, embedder, FrozenClock(), _LIMITS)
+            index = stack.enter_context(self.open_index(database, folder))
+            yield _Store(database, embedder, lines, index)
+
+    def test_it_says_which_engine_it_is(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            assert store.index.name in {"scan", "chroma"}
+
+    def test_lines_come_best_first_with_their_exact_similarity(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember(*(f"{one} {other}" for one in _WORDS for other in _WORDS))
+            for query in ("tea", "Acme renews in March", "Tom the dog", "nothing of it", "!"):
+                assert store.search(query, limit=len(lines)) == store.expected(query, lines)
+
+    def test_it_proposes_as_many_as_asked_for_and_none_better_is_left_out(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember(*(f"{one} {other}" for one in _WORDS for other in _WORDS))
+            every = store.expected("Acme renews in March", lines)
+            for limit in (1, 2, 5, 20, len(lines), len(lines) + 1):
+                found = store.search("Acme renews in March", limit)
+                assert len(found) >= min(limit, len(lines))
+                assert [one.semantic for one in found] == [one.semantic for one in every[: len(found)]]
+
+    def test_fewer_than_asked_for_are_all_there_are(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember("tea", "rye", "tea rye")
+            found = store.search("tea", limit=50)
+            assert {one.line_id for one in found} == {line.id for line in lines}
+
+    def test_equal_lines_come_by_id(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember(*["tea"] * 7)
+            assert [one.line_id for one in store.search("tea", limit=7)] == sorted(line.id for line in lines)
+
+    def test_a_scope_whose_lines_are_all_gone_has_none(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            (line,) = store.remember("tea")
+            store.forget(line)
+            assert store.search("tea") == []
+            store.remember("rye")
+            assert len(store.search("tea")) == 1
+
+    def test_what_was_committed_before_a_search_is_seen_by_it(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            live: list[ArchivalLine] = []
+            for number in range(12):
+                live += store.remember(f"tea {number}", f"rye {number}")
+                store.forget(live.pop(number % len(live)))
+                assert store.search("tea", limit=50) == store.expected("tea", live)
+
+    def test_rewritten_lines_are_found_as_they_are_now(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            one, two, three = store.remember("tea", "rye", "oats")
+            store.search("tea")
+            store.rewrite("oats\nmilk\ntea")
+            found = store.search("tea", limit=50)
+            ids = {candidate.line_id for candidate in found}
+            assert found[0] == Candidate(one.id, store.expected("tea", [one])[0].semantic)
+            assert len(found) == len(ids)
+            assert two.id not in ids
+            assert three.id in ids
+
+    def test_lines_of_another_scope_are_never_proposed(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            others = [Scope("acme", "ada", "x"), Scope("acme", "bob"), Scope("other", "ada")]
+            for scope in others:
+                store.remember(*["tea"] * 20, scope=scope)
+            lines = store.remember("rye", "oats")
+            assert store.search("tea", limit=10) == store.expected("tea", lines)
+
+    def test_lines_below_the_confidence_floor_are_not_proposed(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            store.remember("tea", confidence=0.49)
+            (sure,) = store.remember("tea", confidence=0.5)
+            assert [one.line_id for one in store.search("tea")] == [sure.id]
+
+    def test_a_reader_is_not_shown_what_came_after_its_snapshot(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember("tea", "rye")
+            with store.database.read() as session:
+                before = store.search_in(session, "tea", 10)
+                (later,) = store.remember("tea tea")
+                assert later.id in {one.line_id for one in store.search("tea")}
+                assert store.search_in(session, "tea", 10) == before == store.expected("tea", lines)
+
+    def test_a_query_without_direction_is_like_no_line(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember("tea", "!", "rye")
+            assert not np.any(store.embedder.embed_query("?"))
+            assert store.search("?", limit=10) == store.expected("?", lines)
+
+    def test_it_may_be_shared_by_threads(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember(*(f"{one} {other}" for one in _WORDS for other in _WORDS))
+            wrong: list[object] = []
+
+            def ask(word: str) -> None:
+                try:
+                    every = store.expected(word, lines)
+                    for limit in (1, 5, 100):
+                        found = store.search(word, limit)
+                        if [one.semantic for one in found] != [one.semantic for one in every[: len(found)]]:
+                            wrong.append((word, limit, found))
+                except Exception as error:  # noqa: BLE001 - the test's thread reports it
+                    wrong.append(error)
+
+            threads = [threading.Thread(target=ask, args=[word]) for word in _WORDS]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert wrong == []
