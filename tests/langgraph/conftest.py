@@ -15,7 +15,6 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-import agentmem
 from agentmem.langgraph import (
     MemoryContext,
     MemoryMiddleware,
@@ -91,6 +90,12 @@ def way(request):
     return WAYS[request.param]
 
 
+@pytest.fixture(params=["middleware", "nodes-async"])
+def either_way(request):
+    """Both builds and both runs, for rules that hold in one place for all."""
+    return WAYS[request.param]
+
+
 @pytest.fixture(params=[with_middleware, by_hand])
 def build(request):
     return request.param
@@ -115,23 +120,14 @@ class SwitchedEmbeddings(HashingEmbeddings):
         return super().embed_query(text)
 
     def embed_documents(self, texts):
+        if self.error is not None:
+            raise self.error
         return [HashingEmbeddings.embed_query(self, text) for text in texts]
 
 
 @pytest.fixture
 def embeddings():
     return SwitchedEmbeddings()
-
-
-@pytest.fixture
-def mem(tmp_path, embeddings):
-    with agentmem.open(tmp_path / "home", embeddings=embeddings) as opened:
-        yield opened
-
-
-@pytest.fixture
-def memory(mem):
-    return mem.client(user_id="ada").memory
 
 
 def scripted(*steps):
@@ -160,11 +156,11 @@ def auto(agent_id=None, **policy):
 
 
 @pytest.fixture
-def break_blocks(tmp_path, mem):
+def break_blocks(home, mem):
     """Takes the table of blocks away, as damage would."""
 
     def damage():
-        with closing(sqlite3.connect(tmp_path / "home" / "agentmem.db")) as connection, connection:
+        with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
             connection.execute("ALTER TABLE agentmem_memory_block RENAME TO gone")
 
     return damage

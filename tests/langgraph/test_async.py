@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from blockbuster import blockbuster_ctx
 from langchain_core.messages import AIMessage
 
 from agentmem import MemoryPolicy, RunOptions
+from agentmem.agents import recording
 from agentmem.testing import seen_memory
 
 from .conftest import auto, calling, said, scripted
@@ -32,12 +34,20 @@ async def test_no_memory_step_or_tool_blocks_the_event_loop(build, mem):
     model = scripted(*EVERY_TOOL, "done")
     graph = build(mem, model)
 
-    with blockbuster_ctx():
+    with blockbuster_ctx(), recording() as record:
         output = await graph.ainvoke(said("When does Acme renew?"), context=auto("agent_records"))
 
     assert output["messages"][-1].text == "done"
     assert [message.status for message in output["messages"] if message.type == "tool"] == ["success"] * 4
     assert len(seen_memory(model.prompts[0]).memories) == 1
+    assert not record.degraded
+
+
+async def test_a_model_is_awaited_and_not_called_on_the_event_loop(build, mem):
+    ran_in = []
+    model = scripted(lambda _: str(ran_in.append(threading.get_ident())))
+    await build(mem, model).ainvoke(said("hi"), context=auto())
+    assert threading.get_ident() not in ran_in
 
 
 async def test_many_runs_at_once_keep_their_users_apart(build, mem):

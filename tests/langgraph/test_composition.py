@@ -64,6 +64,12 @@ def test_without_core_blocks_the_system_message_is_the_hosts(mem, memory):
     assert all(system.type == "human" for system in system_of(mem, None))
 
 
+def test_an_empty_system_prompt_sends_no_empty_message(mem, memory):
+    memory.delete("core")
+    _, through_node = system_of(mem, "")
+    assert through_node.type == "human"
+
+
 def test_the_prompt_is_the_same_bytes_until_a_block_changes(mem, memory):
     first = system_of(mem, SYSTEM)[0].text
     memory.remember("Something else")

@@ -69,16 +69,20 @@ def test_a_bad_dict_is_refused_before_anything_runs(way, mem):
 
 
 @pytest.mark.parametrize("user_id", ["", " ", "a\x00b", "x" * 10_000])
-def test_an_impossible_user_is_refused_without_repeating_it(way, mem, user_id):
+def test_an_impossible_user_is_refused_without_repeating_it(either_way, mem, user_id):
     with pytest.raises(InvalidInputError, match=r"^user_id: ") as caught:
-        way.run(way.build(mem, scripted("never")), said("hi"), context={"user_id": user_id})
+        either_way.run(either_way.build(mem, scripted("never")), said("hi"), context={"user_id": user_id})
     assert not user_id.strip() or user_id not in str(caught.value)
 
 
 @pytest.mark.parametrize("agent_id", ["", " ", "a\x00b", "x" * 10_000])
-def test_an_impossible_agent_is_refused(way, mem, agent_id):
+def test_an_impossible_agent_is_refused(either_way, mem, agent_id):
     with pytest.raises(InvalidInputError, match=r"^agent_id: "):
-        way.run(way.build(mem, scripted("never")), said("hi"), context=ada(agent_id))
+        either_way.run(
+            either_way.build(mem, scripted("never")),
+            said("hi"),
+            context=auto(agent_id, include_user_core=False, include_agent_core=False),
+        )
 
 
 def test_an_adapter_makes_the_context_of_an_applications_own(way, mem):

@@ -39,11 +39,11 @@ def test_core_blocks_are_in_the_prompt_by_default_the_users_first(way, mem, memo
 
 
 @pytest.mark.parametrize(("user", "agent"), [(True, False), (False, True), (False, False)])
-def test_each_scope_of_core_memory_can_be_left_out(way, mem, memory, user, agent):
+def test_each_scope_of_core_memory_can_be_left_out(either_way, mem, memory, user, agent):
     memory.append("core", "mine")
     memory.append("core", "ours", agent_id="agent_emails")
 
-    (seen,), _, _ = ask(way, mem, ada("agent_emails", include_user_core=user, include_agent_core=agent))
+    (seen,), _, _ = ask(either_way, mem, ada("agent_emails", include_user_core=user, include_agent_core=agent))
 
     assert [block.content for block in seen.blocks] == ["mine"] * user + ["ours"] * agent
 
@@ -111,11 +111,11 @@ def test_the_floor_is_the_policys_for_auto_and_for_the_tool(way, mem, memory):
 
 
 @pytest.mark.parametrize("budget", [1, 60, 80, 120, 400])
-def test_the_token_budget_bounds_the_whole_reminder(way, mem, memory, budget):
+def test_the_token_budget_bounds_the_whole_reminder(either_way, mem, memory, budget):
     memory.remember([f"Acme renews {'very ' * number}soon" for number in range(8)])
     model = scripted("ok")
 
-    (seen,), record, _ = ask(way, mem, auto(archival_token_budget=budget, archival_limit=8), model=model)
+    (seen,), record, _ = ask(either_way, mem, auto(archival_token_budget=budget, archival_limit=8), model=model)
 
     reminders = [message for message in model.prompts[0] if "lc_source" in message.additional_kwargs]
     assert count_tokens_approximately(reminders) <= budget
@@ -182,10 +182,10 @@ def test_failing_memory_ends_a_closed_run(way, mem, memory, embeddings):
         ask(way, mem, ada(on_failure="closed"), model=scripted(calling("recall", query="Acme")))
 
 
-def test_a_store_of_another_embedder_counts_as_failing_memory(way, mem, memory, tmp_path):
+def test_a_store_of_another_embedder_counts_as_failing_memory(way, mem, memory, home):
     memory.remember("Acme renews in March")
 
-    with agentmem.open(tmp_path / "home", embeddings=HashingEmbeddings(128)) as other:
+    with agentmem.open(home, embeddings=HashingEmbeddings(128)) as other:
         (seen,), record, _ = ask(way, other, auto())
         with pytest.raises(BackendError, match="reindex"):
             ask(way, other, auto(on_failure="closed"))

@@ -8,6 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 from agentmem import InvalidInputError
+from agentmem.agents import recording
 from agentmem.langgraph import MemoryContext, MemoryState, create_memory_node, create_model_node, inject_memory
 from agentmem.testing import seen_memory
 
@@ -125,9 +126,11 @@ def test_messages_that_no_person_wrote_are_not_the_turn(way, mem):
     ],
     ids=ascii,
 )
-def test_whatever_a_person_types_the_run_goes_on(way, mem, text):
-    output = way.run(way.build(mem, scripted("ok")), said(text), context=auto())
+def test_whatever_a_person_types_the_run_goes_on(either_way, mem, text):
+    with recording() as record:
+        output = either_way.run(either_way.build(mem, scripted("ok")), said(text), context=auto())
     assert output["messages"][-1].text == "ok"
+    assert not record.degraded
 
 
 def test_a_blank_message_is_not_recalled_for(way, mem, embeddings):

@@ -7,9 +7,11 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
 from agentmem import InvalidInputError
+from agentmem.langgraph import MemoryContext, MemoryState, create_memory_node, create_model_node
 from agentmem.testing import seen_memory
 
 from .conftest import ada, auto, by_hand, calling, said, scripted, thread, with_middleware
@@ -70,6 +72,31 @@ def test_the_scope_in_a_thread_names_nobody(way, mem):
     kept = graph.get_state(thread()).values["memory_scope"]
     assert len(kept) == 32
     assert not {"ada", "agent_records", "default"} & {kept}
+
+
+def test_a_model_node_alone_binds_its_thread_too(mem):
+    builder = StateGraph(MemoryState, context_schema=MemoryContext)
+    builder.add_node("model", create_model_node(mem, scripted("ok", "never")))
+    builder.add_edge(START, "model")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    graph.invoke(said("hi"), thread(), context=ada())
+
+    with pytest.raises(InvalidInputError, match="thread_id"):
+        graph.invoke(said("hi"), thread(), context={"user_id": "bob"})
+
+
+def test_a_caller_cannot_take_a_thread_over_in_a_graph_that_forgot_its_schemas(mem):
+    builder = StateGraph(MemoryState, context_schema=MemoryContext)
+    builder.add_node("memory", create_memory_node(mem))
+    builder.add_node("model", create_model_node(mem, scripted("ok", "ok", "never")))
+    builder.add_edge(START, "memory")
+    builder.add_edge("memory", "model")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    graph.invoke(said("hi"), thread("ada's"), context=ada())
+    bobs = graph.invoke(said("hi"), thread("bob's"), context={"user_id": "bob"})["memory_scope"]
+
+    with pytest.raises(InvalidInputError, match="thread_id"):
+        graph.invoke({**said("hi"), "memory_scope": bobs}, thread("ada's"), context={"user_id": "bob"})
 
 
 def test_an_interrupted_turn_resumes_with_its_reminder(way, mem, memory):

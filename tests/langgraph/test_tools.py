@@ -160,20 +160,20 @@ def test_recall_honours_its_limit(way, mem, memory):
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else value.tool_calls[0]["name"],
 )
-def test_what_the_model_did_wrong_comes_back_to_it(way, mem, memory, call, hint):
+def test_what_the_model_did_wrong_comes_back_to_it(either_way, mem, memory, call, hint):
     memory.append("core", "- Likes tea\n- Drinks tea")
     memory.update("facts", "fixed", expected_updated_at=None, read_only=True)
     before = memory.list()
 
-    answer = use(way, mem, call)
+    answer = use(either_way, mem, call)
 
     assert answer.status == "error"
     assert hint in answer.text
     assert memory.list() == before
 
 
-def test_the_agents_scope_is_refused_where_there_is_no_agent(way, mem, memory):
-    answer = use(way, mem, calling("core_memory_append", content="x", scope="agent"))
+def test_the_agents_scope_is_refused_where_there_is_no_agent(either_way, mem, memory):
+    answer = use(either_way, mem, calling("core_memory_append", content="x", scope="agent"))
 
     assert (answer.status, memory.list(scope="all")) == ("error", [])
     assert "scope: " in answer.text
@@ -228,10 +228,16 @@ def test_a_read_only_archive_is_not_written_by_the_model(way, mem, memory):
     ],
     ids=["as stored", "as shown", "whole lines as shown"],
 )
-def test_text_is_found_as_it_is_stored_and_as_it_is_shown(way, mem, memory, edit, expected):
+def test_text_is_found_as_it_is_stored_and_as_it_is_shown(either_way, mem, memory, edit, expected):
     memory.append("core", "a < b\n{{y}}")
-    use(way, mem, calling("core_memory_replace", **edit))
+    use(either_way, mem, calling("core_memory_replace", **edit))
     assert memory.get("core").content == expected
+
+
+def test_text_that_is_stored_as_it_was_given_is_not_taken_for_an_escape(either_way, mem, memory):
+    memory.append("core", "write \\u003C for <")
+    use(either_way, mem, calling("core_memory_replace", old="\\u003C", new="\\u0026lt;"))
+    assert memory.get("core").content == "write \\u0026lt; for <"
 
 
 def test_memory_that_cannot_be_reached_is_told_to_the_model(way, mem, memory, embeddings):
@@ -244,17 +250,14 @@ def test_memory_that_cannot_be_reached_is_told_to_the_model(way, mem, memory, em
     assert answer.text.startswith("Memory is unavailable right now")
 
 
-@pytest.mark.parametrize(
-    "call",
-    [calling("core_memory_append", content="x"), calling("archival_memory_insert", content="x")],
-    ids=["core", "archival"],
-)
-def test_a_write_that_fails_is_told_to_the_model_or_ends_a_closed_run(way, mem, break_blocks, call):
-    break_blocks()
+def test_a_write_that_fails_is_told_to_the_model_or_ends_a_closed_run(way, mem, memory, embeddings):
+    memory.append("core", "- Likes tea")
+    embeddings.error = OSError("down")
+    insert = calling("archival_memory_insert", content="x")
     with recording() as record:
-        answer = use(way, mem, call)
+        answer = use(way, mem, insert)
     with pytest.raises(BackendError):
-        use(way, mem, call, context=ada(on_failure="closed"))
+        use(way, mem, insert, context=ada(on_failure="closed"))
 
     assert (answer.status, record.degraded) == ("error", True)
     assert "could not be saved" in answer.text
