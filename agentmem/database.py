@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, update
 
 from agentmem.errors import BackendError, InvalidInputError
 from agentmem.migrations import HEAD, VERSION_TABLE, upgrade
@@ -121,8 +121,8 @@ def advance(session: Session, changes: int) -> int:
 
 
 def state(session: Session) -> StoreStateRow:
-    """The store's one state row."""
-    return session.exec(select(StoreStateRow)).one()
+    """The store's one state row, read once in a session."""
+    return session.get_one(StoreStateRow, STATE_ID)
 
 
 def _parse(url: str | Path | URL) -> URL:

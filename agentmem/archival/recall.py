@@ -14,6 +14,7 @@ from agentmem.archival import vectors
 from agentmem.archival.index import Candidate, IndexUnavailableError
 from agentmem.archival.names import KnownNames, without_names
 from agentmem.archival.scoring import ranked
+from agentmem.database import state
 from agentmem.models import Engine, Explanation, MemoryRecallResult, Scope, Source
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow
 
@@ -88,6 +89,7 @@ class Recall:
         self._large = large
         self._scan_below = scan_below
         self._names = KnownNames()
+        self._embedder_id: int | None = None  # the stored one that was found to be this embedder
 
     def search(
         self, scopes: Sequence[Scope], query: str, *, limit: int, min_score: float, only: Filter, explain: bool
@@ -107,11 +109,9 @@ class Recall:
         embedded = {text: self._embedder.embed_query(text) for text in set(asked.values())}
         matches: list[MemoryRecallResult] = []
         with self._database.read() as session:
-            for scope in scopes:
-                header = _header(session, scope)
-                if header is not None and header.id in asked:
-                    question = Question(embedded[asked[header.id]], limit, min_score, only)
-                    matches += self._of_scope(session, header, question)
+            for header in headers:
+                question = Question(embedded[asked[header.id]], limit, min_score, only)
+                matches += self._of_scope(session, header, question)
             best = ranked(matches, limit)
             numbers = _line_numbers(session, [match.id for match in best])
         return [
@@ -124,7 +124,9 @@ class Recall:
         size = _size(session, header.id, question.only, at_most=few)
         if not size:
             return []
-        embedder_id = vectors.require_embedder(session, self._embedder)
+        embedder_id = state(session).embedder_id
+        if embedder_id != self._embedder_id:
+            self._embedder_id = vectors.require_embedder(session, self._embedder)
         if size < few and not question.only.open:
             lines = session.exec(select(ArchivalLineRow.id).where(*_conditions(header.id, question.only))).all()
             best = _with_ties(vectors.score(session, embedder_id, lines, question.vector), question.limit)
