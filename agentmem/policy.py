@@ -70,6 +70,6 @@ class MemoryContext(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    user_id: str
-    agent_id: str | None = None
+    user_id: Annotated[str, Field(strict=True)]
+    agent_id: Annotated[str, Field(strict=True)] | None = None
     memory_policy: MemoryPolicy = MemoryPolicy()

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
         language: The language lines are stemmed in.
     """
 
-    model_config = SettingsConfigDict(env_prefix="AGENTMEM_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="AGENTMEM_", env_ignore_empty=True, frozen=True, extra="forbid")
 
     home: Path = Path(".agentmem")
     database_url: str | None = None

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from chromadb import Collection
     from chromadb.api import ClientAPI
     from chromadb.api.client import Client
+    from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
     from agentmem.archival.vectors import Change
     from agentmem.embedding import Vectors
 
 _SHARDS: Final = 32
 _PAGE: Final = 1_000
+# With Chroma's own 100 and 100, a third of 260 lines that are all equally far from each other are never proposed.
+_HNSW: Final[CreateHNSWConfiguration] = {"space": "cosine", "ef_construction": 500, "ef_search": 500}
 _EMBEDDED: Final = "chromadb.api.rust.RustBindingsAPI"
 _log = logging.getLogger(__name__)
 
@@ -110,7 +113,7 @@ class ChromaVectors:
     def _make(self, shard: int) -> Collection:
         if shard not in self._collections:
             self._collections[shard] = self._client.get_or_create_collection(
-                self._name(shard), embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+                self._name(shard), embedding_function=None, configuration={"hnsw": _HNSW}
             )
         return self._collections[shard]
 

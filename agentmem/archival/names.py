@@ -28,21 +28,18 @@ class KnownNames:
         self._lock = threading.Lock()
 
     def of(self, session: Session, block_id: str) -> frozenset[str]:
-        """The words that the speakers of one scope are called by. Of lines deleted since, some may be left."""
+        """The words that the speakers of one scope are called by."""
         with self._lock:
-            seen, names = self._kept.get(block_id, (0, frozenset()))
+            seen, names = self._kept.get(block_id, (0, frozenset[str]()))
         seq = latest(session, block_id)
         if seq > seen:
-            statement = select(ArchivalLineRow.speaker).where(
-                ArchivalLineRow.block_id == block_id,
-                ArchivalLineRow.seq > seen,
-                col(ArchivalLineRow.speaker).is_not(None),
-                col(ArchivalLineRow.deleted_at).is_(None),
-            )
-            speakers = session.exec(statement.distinct()).all()
-            names |= {word for speaker in speakers if speaker for word in _words(speaker)}
+            if seen and _deleted_after(session, block_id, seen):
+                seen, names = 0, frozenset[str]()
+            names |= _speakers_after(session, block_id, seen)
+        elif seq < seen:  # a reader of an older snapshot
+            return _speakers_after(session, block_id, 0)
         with self._lock:
-            self._kept[block_id] = max(seq, seen), names
+            self._kept[block_id] = seq, names
             self._kept.move_to_end(block_id)
             while len(self._kept) > _SCOPES_KEPT:
                 self._kept.popitem(last=False)
@@ -64,6 +61,24 @@ def without_names(query: str, names: Collection[str]) -> str:
         return query
     rest = _WORD.sub(lambda word: "" if word[1].casefold() in names else word[0], query)
     return " ".join(rest.split()) if re.search(r"\w", rest) else query
+
+
+def _deleted_after(session: Session, block_id: str, seq: int) -> bool:
+    statement = select(ArchivalLineRow.id).where(
+        ArchivalLineRow.block_id == block_id, ArchivalLineRow.seq > seq, col(ArchivalLineRow.deleted_at).is_not(None)
+    )
+    return session.exec(statement.limit(1)).first() is not None
+
+
+def _speakers_after(session: Session, block_id: str, seq: int) -> frozenset[str]:
+    statement = select(ArchivalLineRow.speaker).where(
+        ArchivalLineRow.block_id == block_id,
+        ArchivalLineRow.seq > seq,
+        col(ArchivalLineRow.speaker).is_not(None),
+        col(ArchivalLineRow.deleted_at).is_(None),
+    )
+    speakers = session.exec(statement.distinct()).all()
+    return frozenset(word for speaker in speakers if speaker for word in _words(speaker))
 
 
 _WORD: Final = re.compile(r"(\w+)(?:['\u2019]s\b)?")

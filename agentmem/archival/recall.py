@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from agentmem.embedding import Embedder, Vectors
 
 _IDS_AT_ONCE: Final = 500
+_PROPOSED: Final = 500
+"""How many lines a graph index is asked for at first: asked for few it may walk past the best, and asked for many it
+shows whether it still reaches them all."""
 _log = logging.getLogger(__name__)
 
 
@@ -120,30 +123,43 @@ class Recall:
         ]
 
     def _of_scope(self, session: Session, header: MemoryBlockRow, question: Question) -> list[MemoryRecallResult]:
-        few = self._scan_below + 1
-        size = _size(session, header.id, question.only, at_most=few)
+        size = _size(session, header.id, question.only, at_most=max(self._scan_below, _PROPOSED) + 1)
         if not size:
             return []
         embedder_id = state(session).embedder_id
         if embedder_id != self._embedder_id:
             self._embedder_id = vectors.require_embedder(session, self._embedder)
-        if size < few and not question.only.open:
+        if size <= self._scan_below and not question.only.open:
             lines = session.exec(select(ArchivalLineRow.id).where(*_conditions(header.id, question.only))).all()
             best = _with_ties(vectors.score(session, embedder_id, lines, question.vector), question.limit)
             return _confirmed(session, header, question, best, self._scan.name)
-        if size == few:
+        if size > self._scan_below:
             try:
-                return _ask(self._large, session, header, question)
+                return _ask(self._large, session, header, question, at_first=min(size, _PROPOSED), size=size)
             except IndexUnavailableError as error:
                 _log.info("scanning a large scope: %s", error)
         return _ask(self._scan, session, header, question)
 
 
-def _ask(index: VectorIndex, session: Session, header: MemoryBlockRow, question: Question) -> list[MemoryRecallResult]:
-    """Ask for more until there are `limit` live matches better than the last proposal, or that is below the floor."""
-    wanted = 2 * question.limit
+def _ask(
+    index: VectorIndex,
+    session: Session,
+    header: MemoryBlockRow,
+    question: Question,
+    *,
+    at_first: int = 0,
+    size: int = 0,
+) -> list[MemoryRecallResult]:
+    """Ask for more until there are `limit` live matches better than the last proposal, or that is below the floor.
+
+    Raises:
+        IndexUnavailableError: The index says that there are no more lines, and SQL knows better.
+    """
+    wanted = max(2 * question.limit, at_first)
     while True:
         candidates = index.search(session, header.id, question.vector, wanted)
+        if len(candidates) < min(wanted, size):
+            raise IndexUnavailableError("it left out lines that it was given")
         matches = _confirmed(session, header, question, candidates, index.name)
         if len(candidates) < wanted or candidates[-1].semantic < question.min_score:
             return matches

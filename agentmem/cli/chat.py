@@ -58,7 +58,9 @@ def chat(
             for said in _said(message, aloud=False):
                 talk.print_json(said)
             return
-        screen().print(Text(printable(f"Talking for {call.whose}. {talk.introduction}"), style="dim"))
+        leaving = " /quit or Ctrl-D ends it." if message is None and sys.stdin.isatty() else ""
+        heading = f"Talking for {call.whose}. {talk.introduction}{leaving}"
+        screen().print(Text(printable(heading), style="dim"))
         for said in _said(message, aloud=True):
             talk.show(said, forgiving=message is None and sys.stdin.isatty())
 

@@ -31,8 +31,7 @@ _SUSPECT: Final = re.compile(r"[^\x20-\x7e\n]")
 IN_COMMANDS: Final = {
     "reindex(embed=True)": "agentmem reindex --embed",
     "reindex()": "agentmem reindex",
-    "remember(…)": "agentmem remember",
-    "update(…, expected_updated_at=None)": "agentmem blocks set",
+    "agent_id= names the agent": "--agent names the agent",
     "pass None to create it again": "leave --expected-updated-at out to create it again",
     "use an aware datetime, like datetime.now(UTC)": "add one, like 2026-03-14T09:30:00+00:00",
     '"agent" needs an agent_id': '"agent" needs --agent',
@@ -46,8 +45,8 @@ def printable(text: str) -> str:
 
     Newlines stay. `--json` and `blocks get --raw` have the exact text.
 
-    >>> printable("red \x1b[31m, 日本, na\u0308ive")
-    'red \\u001B[31m, 日本, näive'
+    >>> printable("red \x1b[31m, 日本")
+    'red \\u001B[31m, 日本'
     """
     return _SUSPECT.sub(lambda found: _shown(found[0]), text)
 

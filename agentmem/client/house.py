@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
+from agentmem import inputs
 from agentmem.agents import AgentRegistry
 from agentmem.archival import guard
 from agentmem.archival.lines import Limits
@@ -86,6 +87,7 @@ def build(
         raise InvalidInputError(f"embeddings: must be a LangChain Embeddings, not {type(embeddings).__name__}")
     if clock is not None and not callable(clock):
         raise InvalidInputError(f"clock: must be a function that returns the time, not {type(clock).__name__}")
+    inputs.text("home", str(settings.home))
     home = settings.home.expanduser().absolute()  # wherever the program goes from here
     place = Folder(home / _INDEX_FOLDER) if settings.chroma_url is None else Server(settings.chroma_url)
     database = Database(settings.database_url or _file(home))

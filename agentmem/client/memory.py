@@ -123,7 +123,8 @@ class Memory:
             expected_updated_at: `updated_at` of the block you read (UTC), or `None` to create one that must not exist.
 
         Returns:
-            The block as stored, with its new `updated_at`. What is stored already is not written again.
+            The block as stored, with its new `updated_at`. What is stored already is not written again, whoever wrote
+            it: two writers who both want "6" both get it, so keep a tally with `replace`, not by writing totals.
 
         Raises:
             ConflictError: The stored block is another one; `current` holds it.

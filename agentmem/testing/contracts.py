@@ -1,6 +1,6 @@
 """What every `VectorIndex` promises, as a class of tests to run against your own."""
 
-# ruff: noqa: S101 - tests speak in asserts
+# ruff: noqa: S101, D102 - tests speak in asserts, and their names are sentences
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from agentmem.testing.clock import FrozenClock
 from agentmem.testing.embeddings import HashingEmbeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -78,9 +78,9 @@ class _Store:
 class VectorIndexContract(ABC):
     """The promises of a `VectorIndex`; subclass it, say how yours is opened, and let pytest collect the subclass.
 
-        class TestMyIndex(VectorIndexContract):
-            def open_index(self, database, folder):
-                return contextlib.nullcontext(MyIndex(database, folder))
+    class TestMyIndex(VectorIndexContract):
+        def open_index(self, database, folder):
+            return contextlib.nullcontext(MyIndex(database, folder))
     """
 
     @abstractmethod
@@ -93,7 +93,7 @@ class VectorIndexContract(ABC):
         """
 
     @contextmanager
-    def opened(self, folder: Path) -> Iterator[_Store]:
+    def opened(self, folder: Path) -> Generator[_Store]:
         """A new store with the index."""
         with ExitStack() as stack:
             database = Database(folder / "contract.db")
