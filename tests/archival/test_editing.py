@@ -1,0 +1,173 @@
+"""`update("archival", …)`: a difference of texts, under the conflict rules; and line numbers that stay true."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agentmem import ConflictError, InvalidInputError, Line
+from agentmem.testing import HashingEmbeddings
+
+STALE = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def matches(memory):
+    """Every line as recall sees it, in the order of the text."""
+    found = memory.recall("every one of them", limit=50, min_score=0)
+    return sorted(found, key=lambda match: match.line_number)
+
+
+def rewrite(memory, text):
+    return memory.update("archival", text, expected_updated_at=memory.get("archival").updated_at)
+
+
+def test_none_creates_archival_memory_from_a_text(memory):
+    block = memory.update("archival", "one\n\ntwo\r\nthree\n", expected_updated_at=None)
+    assert (block.content, block.version, block.block_type) == ("one\ntwo\nthree", 1, "archival")
+    assert [match.content for match in matches(memory)] == ["one", "two", "three"]
+    assert {match.source for match in matches(memory)} == {"operator"}
+
+
+def test_the_conflict_rules_hold_for_archival_memory(memory):
+    with pytest.raises(ConflictError) as caught:
+        memory.update("archival", "one", expected_updated_at=STALE)
+    assert caught.value.current is None
+    block = memory.update("archival", "one\ntwo", expected_updated_at=None)
+    for token, text in ((None, "one\ntwo"), (None, "x"), (STALE, "x"), (STALE, "two\none"), (STALE, "one\ntwo\ntwo")):
+        with pytest.raises(ConflictError) as caught:
+            memory.update("archival", text, expected_updated_at=token)
+        assert caught.value.current == block
+    for same in ("one\ntwo", "one\n\ntwo\n", "one\r\ntwo"):
+        assert memory.update("archival", same, expected_updated_at=STALE) == block
+    memory.delete("archival")
+    with pytest.raises(ConflictError) as caught:
+        memory.update("archival", "one\ntwo", expected_updated_at=block.updated_at)
+    assert caught.value.current is None
+
+
+def test_description_and_read_only_of_archival_memory(memory):
+    block = memory.update("archival", "one", expected_updated_at=None, description="Facts", read_only=True)
+    assert (block.description, block.read_only) == ("Facts", True)
+    memory.remember("two")
+    block = memory.get("archival")
+    assert (block.description, block.read_only) == ("Facts", True)
+    assert memory.update("archival", "one\ntwo", expected_updated_at=STALE, description="Facts") == block
+    with pytest.raises(ConflictError):
+        memory.update("archival", "one\ntwo", expected_updated_at=STALE, description="Other")
+    memory.delete("archival")
+    memory.remember("three")
+    assert (memory.get("archival").description, memory.get("archival").read_only) == ("", False)
+
+
+def test_lines_that_stay_keep_id_provenance_and_vector(open_mem, home):
+    embedded = []
+
+    class Counting(HashingEmbeddings):
+        def embed_documents(self, texts):
+            embedded.extend(texts)
+            return super().embed_documents(texts)
+
+    memory = open_mem(embeddings=Counting()).client("ada").memory
+    said = [
+        Line(word, speaker=f"by {word}", source="user", confidence=0.75) for word in ("one", "two", "three", "four")
+    ]
+    memory.remember(said, conversation_id="c")
+    before = {match.content: match for match in matches(memory)}
+    vectors = _vectors(home)
+    embedded.clear()
+
+    rewrite(memory, "four\nnew\ntwo\none")
+
+    after = {match.content: match for match in matches(memory)}
+    assert embedded == ["new"]
+    assert [match.content for match in matches(memory)] == ["four", "new", "two", "one"]
+    for word in ("one", "two", "four"):
+        assert replace(after[word], line_number=0) == replace(before[word], line_number=0)
+        assert _vectors(home)[after[word].id] == vectors[before[word].id]
+    assert before["three"].id not in _vectors(home)
+    assert (after["new"].speaker, after["new"].source, after["new"].confidence) == (None, "operator", 1.0)
+
+
+def _vectors(home):
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection:
+        return dict(connection.execute("SELECT line_id, vector FROM agentmem_line_chunk"))
+
+
+def test_of_equal_lines_as_many_are_kept_as_stay(memory):
+    first, second, third = (line.id for line in memory.remember(["tea", "tea", "tea"]))
+    rewrite(memory, "tea\ntea")
+    assert [match.id for match in matches(memory)] == [first, second]
+    rewrite(memory, "tea\ntea\ntea")
+    assert [match.id for match in matches(memory)][:2] == [first, second]
+    assert third not in [match.id for match in matches(memory)]
+
+
+def test_a_bad_line_in_an_update_writes_nothing(memory):
+    block = memory.update("archival", "one", expected_updated_at=None)
+    with pytest.raises(InvalidInputError):
+        rewrite(memory, "one\n" + "x" * 8_001)
+    assert memory.get("archival") == block
+
+
+def test_an_empty_text_empties_archival_memory_and_leaves_it_there(memory):
+    memory.remember(["one", "two"])
+    assert rewrite(memory, "").content == ""
+    assert (memory.get("archival").content, matches(memory)) == ("", [])
+    assert rewrite(memory, "three").content == "three"
+
+
+WORDS = st.sampled_from(["tea", "rye", "oats", "tea rye", "!", "日本"])
+EDITS = st.lists(
+    st.one_of(
+        st.tuples(st.just("remember"), st.lists(WORDS, min_size=1, max_size=4)),
+        st.tuples(st.just("rewrite"), st.lists(WORDS, max_size=6)),
+        st.tuples(st.just("permute"), st.randoms(use_true_random=False)),
+        st.tuples(st.just("forget"), st.integers(0, 20)),
+        st.tuples(st.just("delete"), st.none()),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=EDITS)
+def test_a_line_number_is_the_place_in_the_text_after_any_edits(crowd, edits):
+    memory = crowd().memory
+    memory.remember("first")
+    model = ["first"]
+    for edit, given_ in edits:
+        known = {match.id: match for match in matches(memory)}
+        if edit == "remember":
+            memory.remember(given_)
+            model += given_
+        elif edit == "rewrite":
+            rewrite(memory, "\n".join(given_))
+            model = list(given_)
+        elif edit == "permute":
+            given_.shuffle(model)
+            rewrite(memory, "\n".join(model))
+            assert {match.id for match in matches(memory)} == set(known)
+        elif edit == "forget" and model:
+            at = given_ % len(model)
+            memory.forget_line(matches(memory)[at].id)
+            del model[at]
+        elif edit == "delete":
+            memory.delete("archival")
+            memory.remember("again")
+            model = ["again"]
+        lines = memory.get("archival").content.splitlines()
+        assert lines == model
+        found = matches(memory)
+        assert [match.line_number for match in found] == list(range(1, len(model) + 1))
+        assert [match.content for match in found] == lines
+        for match in found:
+            if match.id in known:
+                assert match.content == known[match.id].content
+                assert match.created_at == known[match.id].created_at

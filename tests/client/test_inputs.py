@@ -1,0 +1,297 @@
+"""Bad input, through every parameter of every public method: refused, named, not repeated, and nothing is written."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import UTC, datetime
+
+import pytest
+
+import agentmem
+from agentmem import InvalidInputError, Line, MemoryPolicy, RunOptions
+
+from ..surface import SYNC  # noqa: TID252 - the tests are no installed package
+
+
+class NoGraph:
+    """Answers as a compiled graph does."""
+
+    def invoke(self, *_, **__):
+        return {"messages": []}
+
+    async def ainvoke(self, *_, **__):
+        return {"messages": []}
+
+
+SOUND = {
+    "actor": "operator",
+    "agent_id": "agent",
+    "block_type": "core",
+    "confidence": 1.0,
+    "config": None,
+    "content": "text",
+    "conversation_id": "conversation",
+    "description": "what it is for",
+    "embed": False,
+    "expected_updated_at": None,
+    "explain": False,
+    "graph": NoGraph(),
+    "idempotency_key": "key",
+    "limit": 5,
+    "line_id": "line",
+    "lines": "text",
+    "message": "hello",
+    "min_score": 0.25,
+    "new": "new",
+    "old": "old",
+    "options": None,
+    "progress": None,
+    "query": "text",
+    "read_only": None,
+    "scope": "all",
+    "since": datetime(2026, 1, 1, tzinfo=UTC),
+    "source": "user",
+    "tenant_id": "acme",
+    "thread_id": "thread",
+    "until": "2026-01-01T00:00:00Z",
+    "user_id": "ada",
+}
+"""A sound value for every parameter there is: a new one has to be added here, and to one of the kinds below."""
+
+ID = {"actor", "agent_id", "conversation_id", "idempotency_key", "line_id", "tenant_id", "thread_id", "user_id"}
+WORDS = {"block_type", "scope", "source"}
+FULL_TEXT = {"message", "query"}
+TEXT = {"content", "description", "new"}
+MOMENT = {"expected_updated_at", "since", "until"}
+OPTIONAL = {"conversation_id", "description", "expected_updated_at", "idempotency_key", "since", "thread_id", "until"}
+
+NO_STRINGS = [5, 1.5, True, b"zebra", ["zebra"], {"zebra": 1}, object()]
+NO_TEXT = ["zebra\x00", "\x00", "zebra\ud800", "\udfff", *NO_STRINGS]
+NO_FRACTION = [-0.001, 1.001, math.nan, math.inf, -math.inf, 10**400, "0.5", True, None, [], 1j]
+NO_FLAG = [0, 1, "yes", "", [], 1.0]
+NO_LINES = [
+    None, 5, True, b"zebra", {"zebra": 1}, object(), "", " \n ", "zebra\x00", "zebra\ud800", [""], [5], [None],
+    [b"zebra"], ["fine", "zebra\x00"], [["zebra"]], ["fine", " "],
+    *(Line(text) for text in ("", "zebra\x00", "zebra\ud800", 5, None, b"zebra")),
+    *(Line("fine", speaker=speaker) for speaker in ("", " ", "zebra\x00", "\ud800", 5, b"zebra")),
+    *(Line("fine", conversation_id=one) for one in ("", " ", "zebra\x00", "\ud800", 5, b"zebra")),
+    *(Line("fine", source=source) for source in ("", "zebra", "USER", 5, 0, b"user", [])),
+    *(Line("fine", confidence=sure) for sure in NO_FRACTION if sure is not None),
+    *(Line("fine", occurred_at=at) for at in ("", "zebra", "2026-01-01", "2026-01-01T00:00:00", 5)),
+    Line("fine", occurred_at="2026-01-01T00:00:00Z\x00"),
+    Line("fine", occurred_at=datetime(2026, 1, 1)),  # noqa: DTZ001 - the fault under test
+]  # fmt: skip
+
+
+def bad(name):
+    """Values that a parameter must refuse, wherever it stands."""
+    if name in ID:
+        return ["", " ", "\n", *NO_TEXT]
+    if name in WORDS:
+        return ["", " ", "zebra!", "zebra text", "a" * 65, "cor\u0435", "core\n", "CORE", *NO_TEXT]
+    if name in FULL_TEXT:
+        return ["", " ", "\n\t", *NO_TEXT]
+    if name in TEXT:
+        return NO_TEXT
+    if name in MOMENT:
+        return ["", "zebra", "2026-01-01", "2026-01-01T00:00:00", datetime(2026, 1, 1), *NO_TEXT]  # noqa: DTZ001 - the fault under test
+    return {
+        "confidence": NO_FRACTION,
+        "config": [5, "zebra", [1], {"configurable": 5}],
+        "embed": [*NO_FLAG, None],
+        "explain": [*NO_FLAG, None],
+        "graph": [None, "zebra", 5, object()],
+        "limit": [0, 51, -1, 5.0, "5", True, None, math.inf],
+        "lines": NO_LINES,
+        "min_score": NO_FRACTION,
+        "old": ["", *NO_TEXT],
+        "options": [5, "zebra", {}, {"memory_policy": {}}, MemoryPolicy(), RunOptions],
+        "progress": [5, "zebra"],
+        "read_only": NO_FLAG,
+    }[name]
+
+
+def cases():
+    for method in SYNC:
+        for parameter in method.parameters:
+            required = parameter.default is parameter.empty and parameter.name not in OPTIONAL
+            yield pytest.param(
+                method,
+                parameter.name,
+                [*bad(parameter.name), *([None] if required and parameter.name not in {"graph", "lines"} else [])],
+                id=f"{method}-{parameter.name}",
+            )
+
+
+@pytest.fixture
+def filled(mem, client):
+    client.memory.append("core", "old")
+    client.memory.append("core", "old", agent_id="agent")
+    client.memory.remember("text")
+    mem.agents.register("agent", NoGraph())
+    return mem, client
+
+
+@pytest.mark.parametrize(("method", "name", "values"), list(cases()))
+def test_a_bad_argument_is_refused_named_and_nothing_is_written(filled, tables, method, name, values):
+    mem, client = filled
+    sound = {parameter.name: SOUND[parameter.name] for parameter in method.parameters}
+    before = tables()
+    wrong = []
+    for value in values:
+        for way in (_call, _acall):
+            try:
+                way(method, mem, client, {**sound, name: value})
+            except InvalidInputError as error:
+                field = {"lines": "line"}.get(name, name)
+                if field not in str(error) or "zebra" in str(error) or str(error) == "":
+                    wrong.append((value, str(error)))
+            except Exception as error:  # noqa: BLE001 - any other is what the test is about
+                wrong.append((value, repr(error)))
+            else:
+                wrong.append((value, "accepted"))
+    assert wrong == []
+    assert tables() == before
+
+
+def _call(method, mem, client, arguments):
+    method.bound(mem, client)(**arguments)
+
+
+def _acall(method, mem, client, arguments):
+    twin = type(method)(method.room, f"a{method.name}", ())
+    asyncio.run(twin.bound(mem, client)(**arguments))
+
+
+@pytest.mark.parametrize("method", [one for one in SYNC if one.name != "close"], ids=str)
+def test_the_sound_values_are_sound(filled, method):
+    mem, client = filled
+    sound = {parameter.name: SOUND[parameter.name] for parameter in method.parameters}
+    if method.name == "update":
+        client.memory.delete("core", agent_id="agent")
+    _call(method, mem, client, sound)
+
+
+@pytest.mark.parametrize("block_type", ["core", "a", "_", "-", "0", "a" * 64, "recall-notes_2"])
+def test_a_block_name_is_1_to_64_of_a_small_alphabet(memory, block_type):
+    assert memory.append(block_type, "text").block_type == block_type
+
+
+@pytest.mark.parametrize(
+    "given", ["%", "*", "../x", "a/b", "'; --", "ADA", "a" * 255, "日本", "a b", ".", "None", "\x07"]
+)
+def test_an_id_is_opaque_text(mem, given):
+    ids = [given, "ada", given + "x" if len(given) < 255 else "x"]
+    for tenant in ids:
+        for user in ids:
+            memory = mem.tenant(tenant).client(user_id=user).memory
+            for agent in (None, *ids):
+                memory.append("core", repr((tenant, user, agent)), agent_id=agent)
+                memory.remember(repr((tenant, user, agent)), agent_id=agent)
+    for tenant in ids:
+        for user in ids:
+            memory = mem.tenant(tenant).client(user_id=user).memory
+            for agent in (None, *ids):
+                said = repr((tenant, user, agent))
+                assert memory.get("core", agent_id=agent).content == said
+                assert memory.get("archival", agent_id=agent).content == said
+            assert sorted(block.agent_id for block in memory.list(scope="agent")) == sorted([*ids, *ids])
+
+
+@pytest.mark.parametrize("call", ["replace", "history"])
+def test_replace_and_history_of_archival_memory_are_refused(memory, call):
+    memory.remember("old")
+    with pytest.raises(InvalidInputError, match="block_type: archival"):
+        getattr(memory, call)("archival", *(["old", "new"] if call == "replace" else []))
+    assert memory.get("archival").content == "old"
+
+
+def test_recall_in_agent_scope_without_an_agent_is_refused(memory):
+    with pytest.raises(InvalidInputError, match="agent_id"):
+        memory.recall("tea", scope="agent")
+
+
+@pytest.mark.parametrize("thread_id", ["", " ", "zebra\x00", "\ud800", 5, "a" * 256])
+def test_a_bad_thread_in_the_config_is_refused(filled, thread_id):
+    _, client = filled
+    with pytest.raises(InvalidInputError, match="thread_id"):
+        client.agents.run("agent", "hello", config={"configurable": {"thread_id": thread_id}})
+
+
+SETTINGS = {
+    "scan_below": [-1, "many", None, 1.5],
+    "index_batch": [0, -1, "many"],
+    "index_timeout": [0, -1, math.nan, math.inf, 1e12],
+    "cache_bytes": [-1, "many"],
+    "max_block_chars": [0, "many"],
+    "max_line_chars": [0],
+    "max_value_bytes": [0],
+    "max_id_chars": [0],
+    "max_fact_days": [0],
+    "idle_minutes": [0],
+    "home": [5, "zebra\x00"],
+    "no_such_setting": [1],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in SETTINGS.items() for value in values])
+def test_a_bad_setting_is_refused_by_its_name(tmp_path, embeddings, name, value):
+    given = {"home": tmp_path / "fresh", name: value}
+    with pytest.raises(InvalidInputError, match=name):
+        agentmem.open(embeddings=embeddings, **given)
+    assert not (tmp_path / "fresh").exists()
+
+
+@pytest.mark.parametrize("name", ["AGENTMEM_SCAN_BELOW", "AGENTMEM_MAX_BLOCK_CHARS"])
+def test_a_bad_variable_is_refused_by_its_name(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "zebra")
+    with pytest.raises(InvalidInputError, match=name):
+        agentmem.open(tmp_path / "fresh")
+
+
+def test_settings_come_from_arguments_before_variables(tmp_path, monkeypatch, embeddings):
+    monkeypatch.setenv("AGENTMEM_HOME", str(tmp_path / "variable"))
+    monkeypatch.setenv("AGENTMEM_MAX_BLOCK_CHARS", "7")
+    monkeypatch.setenv("AGENTMEM_MAX_LINE_CHARS", "8")
+    with agentmem.open(embeddings=embeddings, max_line_chars=9) as mem:
+        assert (mem.settings.max_block_chars, mem.settings.max_line_chars) == (7, 9)
+        assert mem.settings.home == tmp_path / "variable"
+    assert (tmp_path / "variable" / "agentmem.db").exists()
+
+
+def test_a_store_without_a_path_is_in_the_working_folder(tmp_path, monkeypatch, embeddings):
+    monkeypatch.delenv("AGENTMEM_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with agentmem.open(embeddings=embeddings) as mem:
+        assert mem.tenant_id == "default"
+    assert (tmp_path / ".agentmem" / "agentmem.db").exists()
+
+
+@pytest.mark.parametrize("tenant_id", ["", " ", "zebra\x00", "\ud800", 5, None, "a" * 256])
+def test_open_refuses_a_bad_tenant(home, embeddings, tenant_id):
+    with pytest.raises(InvalidInputError, match="tenant_id"):
+        agentmem.open(home, tenant_id=tenant_id, embeddings=embeddings)
+
+
+@pytest.mark.parametrize("moment", [datetime(2026, 1, 1), "now", None, 5])  # noqa: DTZ001 - the fault under test
+def test_a_clock_must_give_aware_datetimes(open_mem, moment):
+    memory = open_mem(clock=lambda: moment).client("ada").memory
+    for write in (lambda: memory.append("core", "tea"), lambda: memory.remember("tea")):
+        with pytest.raises(InvalidInputError, match="clock"):
+            write()
+    assert memory.list() == []
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://x", "sqlite://", "sqlite:///:memory:", "mysql://x", "nodriver+sqlite:///x", "\x00"]
+)
+def test_a_database_url_that_cannot_be_used_is_refused(embeddings, url):
+    with pytest.raises(InvalidInputError, match="database_url"):
+        agentmem.open(database_url=url, embeddings=embeddings)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://x:port", "http://x:99999", "127.0.0.1:8000"])
+def test_a_chroma_url_that_cannot_be_used_is_refused(home, embeddings, url):
+    with pytest.raises(InvalidInputError, match="chroma_url"):
+        agentmem.open(home, chroma_url=url, embeddings=embeddings)

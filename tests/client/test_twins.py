@@ -1,0 +1,154 @@
+"""The async twins: one for each public method, with its signature, its outcome, and no blocking of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import asdict, is_dataclass
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+import agentmem
+from agentmem import AgentMemError, ConflictError, Line
+from agentmem.testing import HashingEmbeddings
+
+from ..surface import ALL, HOLLOW, SYNC  # noqa: TID252 - the tests are no installed package
+
+
+class Graph:
+    """Answers as a compiled graph does, in each form in its own words."""
+
+    def invoke(self, input, *_, **__):  # noqa: A002 - LangGraph's name
+        return {"messages": [*input["messages"], "sync"]}
+
+    async def ainvoke(self, input, *_, **__):  # noqa: A002 - LangGraph's name
+        return {"messages": [*input["messages"], "async"]}
+
+
+@pytest.mark.parametrize("method", SYNC, ids=str)
+def test_every_public_method_has_a_twin_with_its_signature(method):
+    sync = method.bound(*HOLLOW)
+    twin = type(method)(method.room, f"a{method.name}", ()).bound(*HOLLOW)
+    assert inspect.signature(twin) == inspect.signature(sync)
+    assert inspect.iscoroutinefunction(twin)
+    assert not inspect.iscoroutinefunction(sync)
+    assert method.name in (twin.__doc__ or "")
+
+
+def test_nothing_public_is_async_but_the_twins():
+    names = {str(one) for one in SYNC}
+    twins = {f"{one.room}.a{one.name}" for one in SYNC}
+    assert {str(one) for one in ALL} == names | twins
+
+
+def test_open_has_a_twin_with_its_signature():
+    sync, twin = inspect.signature(agentmem.open), inspect.signature(agentmem.aopen)
+    assert twin == sync
+    assert inspect.iscoroutinefunction(agentmem.aopen)
+
+
+CALLS = [
+    ("memory", "append", ("core", "- Likes tea"), {}),
+    ("memory", "append", ("core", ""), {}),
+    ("memory", "update", ("core", "two"), {"expected_updated_at": None}),
+    ("memory", "update", ("notes", "two"), {"expected_updated_at": None, "description": "Who", "read_only": True}),
+    ("memory", "get", ("core",), {}),
+    ("memory", "get", ("nothing",), {}),
+    ("memory", "replace", ("core", "tea", "rye"), {}),
+    ("memory", "replace", ("core", "tea", "rye"), {}),
+    ("memory", "history", ("core",), {}),
+    ("memory", "list", (), {"scope": "all"}),
+    ("memory", "remember", ([Line("Acme renews in March", speaker="Ada"), "tea"],), {"agent_id": "x"}),
+    ("memory", "recall", ("When does Acme renew?",), {"agent_id": "x", "explain": True}),
+    ("memory", "recall", ("",), {}),
+    ("memory", "forget_line", ("missing",), {}),
+    ("memory", "delete", ("core",), {"expected_updated_at": "2020-01-01T00:00:00Z"}),
+    ("memory", "delete", ("core",), {}),
+    ("agents", "run", ("nobody", "hello"), {}),
+]
+
+
+def outcome(call):
+    """What came of a call, without the ids that are made up for each store."""
+    try:
+        value = call()
+    except AgentMemError as error:
+        return type(error), str(error), plain(getattr(error, "current", None))
+    return plain(value)
+
+
+def plain(value):
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return {name: one for name, one in asdict(value).items() if name != "id"} if is_dataclass(value) else value
+
+
+def test_a_twin_does_what_its_method_does(open_mem, tmp_path, tables):
+    sync, twin = (open_mem(tmp_path / name).client("ada") for name in ("sync", "async"))
+    for room, name, arguments, named in CALLS:
+        a = getattr(getattr(twin, room), f"a{name}")
+        expected = outcome(lambda: getattr(getattr(sync, room), name)(*arguments, **named))  # noqa: B023 - called at once
+        assert outcome(lambda: asyncio.run(a(*arguments, **named))) == expected, name  # noqa: B023 - called at once
+
+
+@pytest.mark.parametrize("scan_below", [0, 5_000])
+async def test_no_twin_blocks_the_event_loop(home, clock, scan_below):
+    def progress(_done, _total):
+        """Nobody watches."""
+
+    with blockbuster_ctx():
+        mem = await agentmem.aopen(home, embeddings=HashingEmbeddings(), clock=clock, scan_below=scan_below)
+        async with mem:
+            acme = await mem.atenant("acme")
+            client = await acme.aclient("ada", actor="bot")
+            await acme.agents.aregister("agent", Graph())
+            memory = client.memory
+            block = await memory.aupdate("core", "- Likes tea", expected_updated_at=None)
+            assert (await memory.aappend("core", "- Likes rye")).version == 2
+            await memory.areplace("core", "tea", "oats")
+            with pytest.raises(ConflictError):
+                await memory.aupdate("core", "x", expected_updated_at=block.updated_at)
+            lines = await memory.aremember(["Acme renews in March", "The dog is called Tom"])
+            assert len(await memory.arecall("Acme renews", limit=1)) == 1
+            assert len(await memory.alist()) == 2
+            assert len(await memory.ahistory("core")) == 3
+            assert (await memory.aget("archival")).content.startswith("Acme")
+            await memory.aforget_line(lines[0].id)
+            await memory.adelete("core")
+            assert (await client.agents.arun("agent", "hello")).messages[-1] == "async"
+            assert (await mem.acheck()).ok
+            assert await mem.areindex(progress=progress) == 1
+            assert await mem.areindex(embed=True) == 1
+        await mem.aclose()
+
+
+async def test_arun_uses_the_graphs_own_async_form(mem, client):
+    mem.agents.register("agent", Graph())
+    assert client.agents.run("agent", "hello").messages[-1] == "sync"
+    assert (await client.agents.arun("agent", "hello")).messages[-1] == "async"
+
+
+async def test_many_twins_at_once_lose_nothing(client):
+    await asyncio.gather(*(client.memory.aappend("core", f"- {number}") for number in range(40)))
+    said = (await client.memory.aget("core")).content.splitlines()
+    assert sorted(said) == sorted(f"- {number}" for number in range(40))
+
+
+async def test_stores_may_be_opened_at_once(tmp_path):
+    folders = [tmp_path / f"store-{number}" for number in range(12)]
+    stores = await asyncio.gather(*(agentmem.aopen(folder, embeddings=HashingEmbeddings()) for folder in folders))
+    for number, mem in enumerate(stores):
+        assert (await mem.client("ada").memory.aappend("core", f"{number}")).version == 1
+    for number, mem in enumerate(stores):
+        assert (await mem.client("ada").memory.aget("core")).content == f"{number}"
+        await mem.aclose()
+
+
+async def test_a_store_may_be_opened_many_times_at_once(tmp_path):
+    for number in range(10):
+        folder = tmp_path / f"store-{number}"
+        stores = await asyncio.gather(*(agentmem.aopen(folder, embeddings=HashingEmbeddings()) for _ in range(8)))
+        await asyncio.gather(*(mem.client("ada").memory.aappend("core", "- tea") for mem in stores))
+        assert stores[0].client("ada").memory.get("core").version == 8
+        await asyncio.gather(*(mem.aclose() for mem in stores))

@@ -1,0 +1,321 @@
+"""The benchmarks: their metrics by hand, what they read, and one whole run on a small file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentmem.testing import HashingEmbeddings
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Import one of the benchmarks' modules, as the programs themselves do."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return import_module
+
+
+@pytest.fixture
+def metrics(bench):
+    return bench("metrics")
+
+
+@pytest.fixture
+def dialogues(bench):
+    return bench("dialogues")
+
+
+@pytest.fixture
+def report(bench):
+    return bench("report")
+
+
+@pytest.fixture
+def locomo(bench, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AGENTMEM_")]:
+        monkeypatch.delenv(name)  # the program forgets them for good
+    return bench("locomo")
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def test_recall_is_the_share_of_the_evidence_among_the_first_k(metrics) -> None:
+    ranked = ["x", "a", "y", "b", "z"]
+    assert metrics.recall_at(1, ranked, {"a", "b", "c"}) == 0
+    assert metrics.recall_at(2, ranked, {"a", "b", "c"}) == 1 / 3
+    assert metrics.recall_at(4, ranked, {"a", "b", "c"}) == 2 / 3
+    assert metrics.recall_at(20, ranked, {"a", "b", "c"}) == 2 / 3
+
+
+def test_a_hit_is_any_evidence_among_the_first_k(metrics) -> None:
+    assert metrics.hit_at(1, ["x", "a"], {"a", "b"}) == 0
+    assert metrics.hit_at(2, ["x", "a"], {"a", "b"}) == 1
+
+
+def test_the_reciprocal_rank_is_that_of_the_first_evidence(metrics) -> None:
+    assert metrics.reciprocal_rank(["x", "y", "b", "a"], {"a", "b"}) == 1 / 3
+    assert metrics.reciprocal_rank(["x", "y"], {"a"}) == 0
+
+
+def test_ndcg_discounts_by_place_and_is_1_for_the_best_possible_list(metrics) -> None:
+    assert metrics.ndcg_at(10, ["a", "b", "x"], {"a", "b"}) == 1
+    by_hand = (1 / math.log2(3) + 1 / math.log2(5)) / (1 / math.log2(2) + 1 / math.log2(3))
+    assert metrics.ndcg_at(10, ["x", "a", "y", "b"], {"a", "b"}) == pytest.approx(by_hand)
+    assert metrics.ndcg_at(1, ["a", "b"], {"a", "b"}) == 1
+    assert metrics.ndcg_at(1, ["x", "a"], {"a"}) == 0
+
+
+def test_the_mean_counts_every_question_alike(metrics) -> None:
+    scores = metrics.mean_scores([(["a", "b"], {"a", "b"}), (["x", "a"], {"a", "b", "c", "d"}), (["x"], {"a"})])
+    assert list(scores) == ["recall@5", "recall@10", "recall@20", "MRR", "nDCG@10", "hit@10"]
+    assert scores["recall@5"] == pytest.approx((1 + 1 / 4 + 0) / 3)
+    assert scores["MRR"] == pytest.approx((1 + 1 / 2 + 0) / 3)
+    assert scores["hit@10"] == pytest.approx(2 / 3)
+
+
+def test_a_percentile_lies_between_two_values_in_proportion(metrics) -> None:
+    values = [40, 10, 30, 20]
+    assert [metrics.percentile(values, percent) for percent in (0, 50, 95, 100)] == [10, 25, pytest.approx(38.5), 40]
+    assert metrics.percentile([7], 95) == 7
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+def _turn(dia_id: str, speaker: str, text: str, **more: Any) -> dict[str, Any]:
+    return {"dia_id": dia_id, "speaker": speaker, "text": text, **more}
+
+
+def _published() -> list[dict[str, Any]]:
+    """Two small conversations with the oddities of the published ones."""
+    return [
+        {
+            "sample_id": "conv-a",
+            "conversation": {
+                "speaker_a": "Ada",
+                "speaker_b": "Bo",
+                "session_1_date_time": "1:56 pm on 8 May, 2023",
+                "session_1": [
+                    _turn("D1:1", "Ada", "I adopted a grey kitten called Moss"),
+                    _turn("D1:2", "Bo", "Lovely! \n\n[shares a photo]", blip_caption="a photo of a harbour"),
+                    _turn("D1:3", "Bo", "", blip_caption="a photo of nothing said"),
+                ],
+                "session_10_date_time": "12:05 am on 1 June, 2023",
+                "session_10": [_turn("D10:1", "Bo", "My rowing club races in Bergen on Sunday")],
+                "session_2_date_time": "9:00 am on 20 May, 2023",
+                "session_2": [_turn("D2:1", "Ada", "The bakery sold out of rye bread")],
+                "session_3_date_time": "9:00 am on 21 May, 2023",
+            },
+            "qa": [
+                {"question": "What is the grey kitten called?", "answer": "Moss", "evidence": ["D1:1"], "category": 4},
+                {"question": "rowing races and rye bread", "evidence": ["D10:01; D:2:1"], "category": 1},
+                {"question": "Is it true?", "evidence": [], "category": 3},
+                {"question": "Who said so?", "evidence": ["D", "D9:9"], "category": 5},
+            ],
+        },
+        {
+            "sample_id": "conv-b",
+            "conversation": {
+                "session_1_date_time": "8:00 pm on 3 July, 2022",
+                "session_1": [
+                    _turn("D1:1", "Cy", "We planted tulips behind the shed"),
+                    _turn("D1:2", "Di", "I adopted a grey kitten called Moss"),
+                ],
+            },
+            "qa": [{"question": "Where are the tulips planted?", "evidence": ["D1:1"], "category": 4}],
+        },
+    ]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(_published()), "utf-8")
+    return path
+
+
+def test_sessions_come_in_order_of_their_number_and_those_without_turns_are_left_out(dialogues, file) -> None:
+    first, _ = dialogues.read(file)
+    assert [session.id for session in first.sessions] == ["session_1", "session_2", "session_10"]
+    assert first.sessions[2].occurred_at == datetime(2023, 6, 1, 0, 5, tzinfo=UTC)
+
+
+def test_a_turn_is_its_words_on_one_line_without_the_caption_of_a_picture(dialogues, file) -> None:
+    first, _ = dialogues.read(file)
+    assert [turn.text for turn in first.sessions[0].turns] == [
+        "I adopted a grey kitten called Moss",
+        "Lovely! [shares a photo]",
+    ]
+
+
+def test_evidence_is_found_however_it_is_written_and_questions_without_any_are_counted(dialogues, file) -> None:
+    first, _ = dialogues.read(file)
+    assert [question.evidence for question in first.questions] == [{"D1:1"}, {"D10:1", "D2:1"}]
+    assert first.unasked == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda one: one.pop("qa"), "has no 'qa' in conversation 1"),
+        (lambda one: one.update(conversation=[]), "has no 'conversation' in conversation 1"),
+        (lambda one: one.update(conversation={"speaker_a": "Ada"}), "has no turns in conversation 1"),
+        (
+            lambda one: one["conversation"].pop("session_2_date_time"),
+            "has no 'session_2_date_time' in conversation 1, session_2",
+        ),
+        (
+            lambda one: one["conversation"].update(session_2_date_time="20 May 2023"),
+            "has no date like '1:56 pm on 8 May, 2023' in conversation 1, session_2",
+        ),
+        (
+            lambda one: one["conversation"]["session_2"][0].pop("speaker"),
+            "has no 'speaker' in conversation 1, session_2",
+        ),
+        (
+            lambda one: one["conversation"]["session_2"][0].update(dia_id="D1:1"),
+            "has a 'dia_id' twice in conversation 1",
+        ),
+        (
+            lambda one: one["qa"][0].update(evidence=[7]),
+            "has evidence that is no list of texts in conversation 1, a question",
+        ),
+        (lambda one: one["qa"][0].update(question=" "), "has an empty 'question' in conversation 1, a question"),
+    ],
+)
+def test_what_differs_from_the_published_file_is_named_in_one_line(locomo, tmp_path, capsys, change, said) -> None:
+    published = _published()
+    change(published[0])
+    _refuses(locomo, tmp_path / "other.json", json.dumps(published).encode(), said, capsys)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{}", "is not a list of conversations, as LoCoMo publishes them"),
+        (b"[]", "is not a list of conversations, as LoCoMo publishes them"),
+        (b"[7]", "has no 'conversation' in conversation 1"),
+        (b"{'a': 1}", "is not JSON"),
+        (b"", "is not JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
+    ],
+)
+def test_another_file_is_refused_in_one_line(locomo, tmp_path, capsys, content, said) -> None:
+    _refuses(locomo, tmp_path / "other.json", content, said, capsys)
+
+
+def _refuses(locomo, path: Path, content: bytes, said: str, capsys) -> None:
+    path.write_bytes(content)
+    assert locomo.main(["--data", str(path)], embeddings=HashingEmbeddings()) == 2
+    assert capsys.readouterr() == ("", f"locomo.py: {path} {said}\n")
+
+
+def test_the_program_runs_as_a_script_and_names_a_missing_file_in_one_line(tmp_path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "locomo.py"), "--data", "missing.json"]
+    ran = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "locomo.py: missing.json cannot be read: No such file or directory\n"
+
+
+# --- a whole run -----------------------------------------------------------------------------------------------------
+
+
+def _run(locomo, capsys, *arguments: object) -> dict[str, Any]:
+    assert locomo.main([*map(str, arguments), "--json"], embeddings=HashingEmbeddings()) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_every_system_finds_the_same_in_the_same_words_and_conversations_stay_apart(locomo, capsys, file) -> None:
+    measured = _run(locomo, capsys, "--data", file)
+    assert measured["conversations"] == ["conv-a", "conv-b"]
+    assert (measured["lines"], measured["questions"], measured["left_out"]) == (6, 3, 2)
+    assert [(one["name"], one["text"]) for one in measured["systems"]] == [
+        ("agentmem", "bare words"),
+        ("agentmem, through Chroma", "bare words"),
+        ("agentmem", "speaker: words"),
+        ("Chroma", "bare words"),
+        ("LangGraph InMemoryStore", "bare words"),
+        ("Chroma", "speaker: words"),
+        ("LangGraph InMemoryStore", "speaker: words"),
+    ]
+    for one in measured["systems"]:
+        assert set(one["found"]) == {"all", "multi-hop", "single-hop"}
+        assert one["found"]["single-hop"]["MRR"] == 1
+        assert one["found"]["all"]["recall@5"] == 1
+        assert set(one["milliseconds"]["recall"]) == {"embedding_median", "embedding_p95", "own_median", "own_p95"}
+    assert measured["systems"][3]["ratio"] == {"add": 1, "recall": 1}
+
+
+def test_the_scan_and_chroma_agree_and_each_did_answer(locomo, capsys, file) -> None:
+    measured = _run(locomo, capsys, "--data", file, "--no-peers")
+    assert measured["same_through_scan_and_chroma"] == measured["questions"] == 3
+    assert [one["answered_by"] for one in measured["systems"]] == [{"scan": 3}, {"chroma": 3}, {"scan": 3}]
+    assert measured["systems"][0]["ratio"] == {"add": None, "recall": None}
+
+
+def test_conversations_are_chosen_by_their_number(locomo, capsys, file) -> None:
+    assert _run(locomo, capsys, "--data", file, "--conversations", "2", "--no-peers")["conversations"] == ["conv-b"]
+    assert locomo.main(["--data", str(file), "--conversations", "1,3"], embeddings=HashingEmbeddings()) == 2
+    assert capsys.readouterr().err == "locomo.py: --conversations: there are 1 to 2\n"
+
+
+@pytest.mark.parametrize("numbers", ["0", "x", "1,", "-1"])
+def test_a_conversation_that_is_no_number_is_refused(locomo, file, capsys, numbers) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        locomo.main(["--data", str(file), f"--conversations={numbers}"])
+    assert "is not a whole number from 1 on" in capsys.readouterr().err
+
+
+def test_settings_in_the_environment_are_not_measured(locomo, capsys, file, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("AGENTMEM_DATABASE_URL", f"sqlite:///{tmp_path / 'mine.db'}")
+    monkeypatch.setenv("AGENTMEM_SCAN_BELOW", "0")
+    measured = _run(locomo, capsys, "--data", file, "--no-peers")
+    assert measured["systems"][0]["answered_by"] == {"scan": 3}
+    assert not (tmp_path / "mine.db").exists()
+
+
+def test_a_run_leaves_nothing_behind(locomo, capsys, file, monkeypatch, tmp_path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(own))
+    _run(locomo, capsys, "--data", file)
+    assert list(own.iterdir()) == []
+
+
+def test_the_tables_line_up_and_go_between_the_marks_of_a_document(locomo, report, capsys, file, tmp_path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", "utf-8")
+    assert locomo.main(["--data", str(file), "--output", str(document)], embeddings=HashingEmbeddings()) == 0
+    shown = capsys.readouterr().out
+    written = document.read_text("utf-8")
+    assert written == f"before\n{report.BEGIN}\n\n{shown}\n{report.END}\nafter\n"
+    tables = re.findall(r"(?:^\|.*\|\n)+", written, re.MULTILINE)
+    assert [len(table.splitlines()) for table in tables] == [9, 9, 9, 9, 9]
+    assert all(len({len(line) for line in table.splitlines()}) == 1 for table in tables)
+
+
+def test_a_document_without_the_marks_is_refused_before_the_run(locomo, report, capsys, file, tmp_path) -> None:
+    document = tmp_path / "page.md"
+    for content in (None, "nothing", f"{report.END} {report.BEGIN}", report.BEGIN):
+        if content is not None:
+            document.write_text(content, "utf-8")
+        assert locomo.main(["--data", str(file), "--output", str(document)]) == 2
+        assert capsys.readouterr().err.startswith(f"locomo.py: --output: {document} must have ")
+    assert document.read_text("utf-8") == report.BEGIN
+
+
+def test_the_published_page_has_its_place_for_the_tables(report) -> None:
+    assert report.has_place(BENCHMARKS.parent / "docs" / "benchmarks.md")

@@ -1,0 +1,274 @@
+"""The database below a store: opening, the schema, what is left alone, and what damage is told as."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+import agentmem
+from agentmem import BackendError, migrations
+from agentmem.database import RacedError
+from agentmem.tables import metadata
+
+from .conftest import PROGRAMS, ROOT, environment
+
+
+def test_four_processes_may_create_one_store_at_once(tmp_path, embeddings):
+    command = [sys.executable, str(PROGRAMS / "open_many.py"), str(tmp_path), "6"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with ExitStack() as stack:
+        processes = [stack.enter_context(subprocess.Popen(command, env=environment(), **pipes)) for _ in range(4)]
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate() for process in processes]
+    assert [out for out, _ in said] == ["done\n"] * 4, "".join(err for _, err in said)
+    for number in range(6):
+        with agentmem.open(tmp_path / f"shared-{number}", embeddings=embeddings) as mem:
+            memory = mem.client("ada").memory
+            assert memory.get("core").content == "\n".join(["- here"] * 4)
+            assert len(memory.recall("here")) == 4
+
+
+def test_the_known_head_is_alembics(tmp_path):
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "agentmem" / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+
+
+def ours(_object, name, kind, _reflected, _other):
+    return kind != "table" or name.startswith("agentmem_")
+
+
+def differences(path):
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True, "include_object": ours}
+        context = MigrationContext.configure(
+            connection, opts={**options, "version_table": migrations.VERSION_TABLE, "target_metadata": metadata}
+        )
+        found = compare_metadata(context, metadata)
+    engine.dispose()
+    return found
+
+
+def test_the_migrated_schema_is_that_of_the_tables(home):
+    assert differences(home / "agentmem.db") == []
+
+
+def test_our_tables_are_in_no_metadata_but_ours():
+    assert [name for name in SQLModel.metadata.tables if name.startswith("agentmem")] == []
+    assert {name for name in metadata.tables if not name.startswith("agentmem_")} == set()
+
+
+def test_every_table_of_the_schema_is_named_as_ours(home, tables):
+    assert {name for name in tables() if not name.startswith(("agentmem_", "sqlite_"))} == set()
+
+
+def test_a_host_applications_tables_and_its_migrations_are_left_alone(tmp_path, open_mem):
+    path = tmp_path / "host.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('host-7')")
+        connection.execute("CREATE TABLE memory_block (id INTEGER PRIMARY KEY, word TEXT)")
+        connection.execute("INSERT INTO memory_block VALUES (1, 'theirs')")
+        before = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    with open_mem(database_url=f"sqlite:///{path}") as mem:
+        mem.client("ada").memory.append("core", "tea")
+        mem.client("ada").memory.remember("tea")
+        mem.reindex(embed=True)
+    open_mem(database_url=f"sqlite:///{path}").client("ada").memory.get("core")
+    with closing(sqlite3.connect(path)) as connection:
+        after = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%agentmem\\_%' ESCAPE '\\' ORDER BY name"
+        ).fetchall()
+        assert after == before
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [("host-7",)]
+        assert connection.execute("SELECT * FROM memory_block").fetchall() == [(1, "theirs")]
+        assert connection.execute(f"SELECT * FROM {migrations.VERSION_TABLE}").fetchall() == [(migrations.HEAD,)]  # noqa: S608 - a constant
+    assert differences(path) == []
+
+
+def test_a_store_of_a_newer_schema_is_not_touched_and_says_so(home, tables):
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
+        connection.execute("UPDATE agentmem_alembic_version SET version_num = '9999'")
+    before = tables()
+    with pytest.raises(BackendError, match=r"newer.*upgrade agentmem-toolkit"):
+        agentmem.open(home)
+    assert tables() == before
+
+
+def test_a_failed_migration_leaves_nothing_behind(tmp_path, embeddings):
+    home = tmp_path / "new"
+    home.mkdir()
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
+        connection.execute("CREATE TABLE agentmem_search_index (odd TEXT)")  # in the way of the first schema
+    with pytest.raises(BackendError, match="database"):
+        agentmem.open(home, embeddings=embeddings)
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("agentmem_search_index",)]
+        connection.execute("DROP TABLE agentmem_search_index")
+    with agentmem.open(home, embeddings=embeddings) as mem:
+        assert mem.client("ada").memory.append("core", "tea").version == 1
+
+
+def test_opening_a_store_that_is_up_to_date_loads_no_alembic(home):
+    program = f"import agentmem, sys; agentmem.open({str(home)!r}).close(); print('alembic' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], env=environment(), check=True, capture_output=True, text=True)
+    assert ran.stdout == "False\n"
+
+
+def a_file(home):
+    home.write_text("a file")
+    return home
+
+
+def below_a_file(home):
+    home.write_text("a file")
+    return home / "store"
+
+
+def not_a_database(home):
+    home.mkdir()
+    (home / "agentmem.db").write_bytes(b"something else\n" * 1_000)
+    return home
+
+
+def a_folder_for_a_file(home):
+    (home / "agentmem.db").mkdir(parents=True)
+    return home
+
+
+def a_damaged_one(home):
+    with agentmem.open(home) as mem:
+        mem.client("ada").memory.append("core", "tea " * 4_000)
+    path = home / "agentmem.db"
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8_000)
+    return home
+
+
+@pytest.mark.parametrize("make", [a_file, below_a_file, not_a_database, a_folder_for_a_file, a_damaged_one])
+def test_a_place_that_cannot_be_used_is_told_with_what_to_do(tmp_path, embeddings, make):
+    path = make(tmp_path / "there")
+    before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
+    with pytest.raises(BackendError) as caught:
+        agentmem.open(path, embeddings=embeddings)
+    field, _, said = str(caught.value).partition(": ")
+    assert field in {"home", "database"}
+    assert ";" in said, "what is wrong; what to do"
+    assert caught.value.__cause__ is not None
+    after = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file() and one.suffix in {"", ".db"}}
+    assert {one: content for one, content in before.items() if one.suffix in {"", ".db"}} == after
+
+
+def test_a_database_in_a_folder_that_does_not_exist_is_told(tmp_path, embeddings):
+    with pytest.raises(BackendError, match=r"database: .*; check that its folder exists"):
+        agentmem.open(tmp_path / "home", database_url=f"sqlite:///{tmp_path}/no/where.db", embeddings=embeddings)
+
+
+def test_a_database_that_breaks_while_in_use_is_a_backend_error(mem, memory, home):
+    memory.append("core", "tea")
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
+        connection.execute("ALTER TABLE agentmem_block_version RENAME TO gone")
+    for use in (lambda: memory.append("core", "rye"), lambda: memory.history("core")):
+        with pytest.raises(BackendError, match="database: no such table"):
+            use()
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
+        connection.execute("ALTER TABLE gone RENAME TO agentmem_block_version")
+    assert memory.append("core", "rye").content == "tea\nrye"
+
+
+def test_a_new_folder_is_private_and_out_of_version_control(tmp_path, embeddings):
+    with agentmem.open(tmp_path / "a" / "b", embeddings=embeddings):
+        assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
+        assert (tmp_path / "a" / "b" / ".gitignore").read_text() == "*\n"
+    (tmp_path / "mine").mkdir(mode=0o755)
+    with agentmem.open(tmp_path / "mine", embeddings=embeddings):
+        assert not (tmp_path / "mine" / ".gitignore").exists()
+
+
+@pytest.fixture
+def database(mem):
+    return mem._house.database  # noqa: SLF001 - the room below is the one under test
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("secure_delete", 1), ("foreign_keys", 1)]
+)
+def test_sqlite_is_set_up_to_lose_nothing_and_to_erase(database, pragma, value):
+    with database.read() as session:
+        assert session.connection().execute(text(f"PRAGMA {pragma}")).scalar() == value
+
+
+def test_the_user_scope_exists_once_by_the_databases_own_rule(memory, database):
+    memory.append("core", "tea")
+    with database.read() as session:
+        names = {
+            tuple(one["column_names"])
+            for one in inspect(session.connection()).get_unique_constraints("agentmem_memory_block")
+        }
+        columns = {one["name"]: one for one in inspect(session.connection()).get_columns("agentmem_memory_block")}
+        others = ", ".join(name for name in columns if name != "id")
+        copy = f"INSERT INTO agentmem_memory_block (id, {others}) SELECT 'other', {others} FROM agentmem_memory_block"  # noqa: S608 - our own columns
+        with pytest.raises(IntegrityError, match="UNIQUE"):
+            session.connection().execute(text(copy))
+    assert ("tenant_id", "user_id", "agent_id", "block_type") in names
+    assert not any(columns[name]["nullable"] for name in ("tenant_id", "user_id", "agent_id", "block_type"))
+
+
+def test_a_write_is_all_or_nothing(database, memory, tables):
+    memory.append("core", "tea")
+    before = tables()
+
+    def body(session):
+        session.connection().execute(text("UPDATE agentmem_memory_block SET content = 'half'"))
+        raise KeyError("half-way")
+
+    with pytest.raises(KeyError):
+        database.write(body)
+    assert tables() == before
+
+
+def test_a_write_that_was_raced_is_run_again_from_the_start(database):
+    ran = []
+
+    def body(_session):
+        ran.append(len(ran))
+        if len(ran) < 4:
+            raise RacedError
+        return "done"
+
+    assert database.write(body) == "done"
+    assert ran == [0, 1, 2, 3]
+
+
+def test_a_write_that_is_raced_for_ever_ends(database):
+    def body(_session):
+        raise RacedError
+
+    with pytest.raises(BackendError, match="too many writers"):
+        database.write(body)
+
+
+def test_a_reader_sees_one_moment(database, memory):
+    memory.append("core", "tea")
+    with database.read() as session:
+
+        def seen():
+            return session.connection().execute(text("SELECT content FROM agentmem_memory_block")).scalar()
+
+        assert seen() == "tea"
+        memory.append("core", "rye")
+        assert seen() == "tea"

@@ -1,0 +1,181 @@
+"""What the documentation shows is true: its Python runs, its commands exist, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import re
+import shlex
+from dataclasses import dataclass
+
+import pytest
+import typer
+
+from agentmem.cli.app import app, main
+
+from .conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md"), *ROOT.glob("graphs/*.md")])
+FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
+NOT_RUN = "# Not run by the tests: "
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page."""
+
+    info: str
+    code: str
+    line: int
+
+
+def blocks(page):
+    text = page.read_text("utf-8")
+    return [
+        Block(found["info"].strip(), found["code"], text.count("\n", 0, found.start()) + 2)
+        for found in FENCE.finditer(text)
+    ]
+
+
+def name(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def with_python():
+    return [page for page in PAGES if any(block.info.startswith("python") for block in blocks(page))]
+
+
+@pytest.mark.parametrize("page", with_python(), ids=name)
+def test_the_python_of_a_page_runs_from_its_first_block_to_its_last(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AGENTMEM_HOME", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    shared = {"__name__": "__main__"}
+    with asyncio.Runner() as runner:
+        for block in blocks(page):
+            if block.info == "python":
+                _run(page, block, shared, runner)
+
+
+def _run(page, block, shared, runner):
+    """One block, at its place in the page for the traceback's sake; a cell that awaits may do so at its top level."""
+    code = compile(
+        "\n" * (block.line - 1) + block.code, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+    )
+    outcome = eval(code, shared)  # noqa: S307 - our own documentation
+    if inspect.iscoroutine(outcome):
+        runner.run(outcome)
+
+
+def test_a_block_that_is_not_run_says_why_to_its_reader():
+    odd = [
+        (name(page), block.line)
+        for page in PAGES
+        for block in blocks(page)
+        if block.info.startswith("python") and block.info != "python" and not block.code.startswith(NOT_RUN)
+    ]
+    assert odd == []
+
+
+def commands(block):
+    """The commands of a block: what stands behind a `$`, or every line of a script."""
+    lines = block.code.replace("\\\n", " ").splitlines()
+    if block.info == "console":
+        lines = [line.strip()[2:] for line in lines if line.strip().startswith("$ ")]
+    for line in lines:
+        part = []
+        for word in [*shlex.split(line, comments=True), ";"]:
+            if word in {"|", ";", "&&", "||", "&", ">", ">>", "<"}:
+                if part:
+                    yield part
+                part = []
+            elif part or "=" not in word:
+                part.append(word)
+
+
+def shown(program):
+    """Every call of a program that a page shows."""
+    found = [
+        (page, block, tuple(words))
+        for page in PAGES
+        for block in blocks(page)
+        if block.info in {"console", "bash", "sh"}
+        for words in commands(block)
+        if words[0].rpartition("/")[2] == program
+    ]
+    return [
+        pytest.param(words, id=f"{number}-{name(page)}:{block.line}-{' '.join(words)[:40]}")
+        for number, (page, block, words) in enumerate(found)
+    ]
+
+
+def walk(words):
+    """The command that some words call, the names on the way, and the options that were given."""
+    command, path, options = typer.main.get_command(app), [], []
+    context = typer.Context(command, info_name="agentmem")
+    known = [command]
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            break
+        if re.match("-{1,2}[a-z]", word):  # and no text that begins with a dash
+            options.append(word.partition("=")[0])
+            found = [one for each in known for one in each.get_params(context) if options[-1] in one.opts]
+            if (
+                found
+                and "=" not in word
+                and not getattr(found[0], "is_flag", False)
+                and not getattr(found[0], "count", False)
+                and rest
+            ):
+                rest.pop(0)
+        elif hasattr(command, "commands"):
+            assert word in command.commands, f"there is no command {' '.join([*path, word])}"
+            path.append(word)
+            command = command.commands[word]
+            known.append(command)
+    taken = {opt for each in known for one in each.get_params(context) for opt in [*one.opts, *one.secondary_opts]}
+    return path, [option for option in options if option not in taken | {"--help"}]
+
+
+@pytest.mark.parametrize("words", shown("agentmem"))
+def test_a_command_that_is_shown_exists_with_its_options(words, capsys):
+    path, unknown = walk(words[1:])
+    assert unknown == []
+    with contextlib.suppress(SystemExit):
+        assert main([*path, "--help"]) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", shown("make"))
+def test_a_target_that_is_shown_exists(words):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {word for word in words[1:] if "=" not in word} <= targets
+
+
+@pytest.mark.parametrize("words", shown("python"))
+def test_a_program_that_is_shown_exists(words):
+    (program,) = [word for word in words[1:] if word.endswith(".py")] or [""]
+    assert words[1] == "-m" or (ROOT / program).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_link_inside_the_project_leads_somewhere(page):
+    targets = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text("utf-8")))
+    inside = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:", target)]
+    assert [target for target in inside if target and not (page.parent / target).exists()] == []
+
+
+def test_the_first_screen_of_the_readme_tells_the_rule_of_the_async_twins():
+    first = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:40])
+    assert "async twin" in first
+    assert ".aget(" in first
+
+
+def test_there_is_documentation_and_it_has_something_to_run():
+    assert {name(page) for page in PAGES} >= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md"}
+    assert "README.md" in map(name, with_python())
+    assert len(shown("agentmem")) >= 3
