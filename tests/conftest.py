@@ -21,6 +21,10 @@ from agentmem.testing import FrozenClock, HashingEmbeddings
 
 pytest.register_assert_rewrite("agentmem.testing.contracts")  # its asserts explain themselves like any test's
 
+for name in [name for name in os.environ if name.startswith("AGENTMEM_") and not name.startswith("AGENTMEM_TEST_")]:
+    del os.environ[name]  # a developer's own settings are not the tests'
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it: no test goes to the network
+
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(__file__).parent / "programs"
 

@@ -50,8 +50,6 @@ def with_python():
 @pytest.mark.parametrize("page", with_python(), ids=name)
 def test_the_python_of_a_page_runs_from_its_first_block_to_its_last(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AGENTMEM_HOME", raising=False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     shared = {"__name__": "__main__"}
     with asyncio.Runner() as runner:
         for block in blocks(page):

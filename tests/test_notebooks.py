@@ -20,7 +20,6 @@ def notebook(request):
 
 def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("AGENTMEM_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))

@@ -51,6 +51,19 @@ def test_the_conflict_rules_hold_for_archival_memory(memory):
     assert caught.value.current is None
 
 
+def test_deleting_archival_memory_takes_a_token_too(memory):
+    assert memory.delete("archival", expected_updated_at=STALE) is None
+    old = memory.update("archival", "one", expected_updated_at=None)
+    memory.remember("two")
+    for token in (old.updated_at, STALE):
+        with pytest.raises(ConflictError) as caught:
+            memory.delete("archival", expected_updated_at=token)
+        assert caught.value.current == memory.get("archival")
+    memory.delete("archival", expected_updated_at=memory.get("archival").updated_at.isoformat())
+    assert memory.list() == []
+    assert memory.delete("archival") is None
+
+
 def test_description_and_read_only_of_archival_memory(memory):
     block = memory.update("archival", "one", expected_updated_at=None, description="Facts", read_only=True)
     assert (block.description, block.read_only) == ("Facts", True)

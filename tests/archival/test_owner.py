@@ -11,6 +11,7 @@ import threading
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import chromadb
 import pytest
 
 import agentmem
@@ -269,6 +270,37 @@ def test_a_server_that_lost_everything_is_not_believed(open_mem, tmp_path):
         assert mem.reindex() == 4
         assert ask(mem.client("ada").memory) == expected
         assert mem.check().ok
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts the process's sockets where Linux lists them")
+def test_an_index_that_failed_lets_go_of_its_connections(open_mem, tmp_path):
+    def sockets():
+        return sum(
+            str(link.readlink()).startswith("socket:") for link in Path("/proc/self/fd").iterdir() if link.is_symlink()
+        )
+
+    before = sockets()
+    (tmp_path / "server").mkdir()
+    with chroma_run(tmp_path / "server", free_port()) as url:
+        mem = open_mem(chroma_url=url, scan_below=0)
+        memory = mem.client("ada").memory
+        memory.remember(SAID)
+        assert ask(memory)[1] == "chroma"
+        with _client_of(url) as chroma:
+            for collection in chroma.list_collections():
+                chroma.delete_collection(collection.name)
+        assert ask(memory)[1] == "scan"
+        mem.close()
+        assert sockets() == before
+
+
+@contextmanager
+def _client_of(url):
+    client = chromadb.HttpClient(host="127.0.0.1", port=int(url.rpartition(":")[2]))
+    yield client
+    for one in (client._server, client._admin_client._server):  # noqa: SLF001 - Chroma's own closing leaves them open
+        one._session.close()  # noqa: SLF001 - as above
+    client.close()
 
 
 DAMAGE = {

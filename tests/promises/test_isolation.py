@@ -50,7 +50,7 @@ class Echo:
 
 
 @pytest.fixture
-def crowd(open_mem):
+def everyone(open_mem):
     """Every owner has a block, a line and a receipt, with a canary of their own in each."""
     mem = open_mem()
     lines = {}
@@ -134,8 +134,8 @@ def allowed(arguments, method):
 
 
 @pytest.mark.parametrize("method", [one for one in SYNC if one.name != "close"], ids=str)
-def test_no_call_shows_or_touches_what_is_someone_elses(crowd, method):
-    mem, lines = crowd
+def test_no_call_shows_or_touches_what_is_someone_elses(everyone, method):
+    mem, lines = everyone
     acme = mem.tenant("acme")
     client = acme.client("ada")
     others = [owner for owner in OWNERS if owner[:2] != ("acme", "ada")]
@@ -151,8 +151,8 @@ def test_no_call_shows_or_touches_what_is_someone_elses(crowd, method):
     assert state(mem, others) == before
 
 
-def test_an_agents_call_leaves_the_other_agent_and_the_user_alone(crowd):
-    mem, lines = crowd
+def test_an_agents_call_leaves_the_other_agent_and_the_user_alone(everyone):
+    mem, lines = everyone
     memory = mem.tenant("acme").client("ada").memory
     others = [("acme", "ada", None), ("acme", "ada", "y")]
     before = state(mem, others)
@@ -240,8 +240,8 @@ ARGUMENTS = {"query": "likes tea", "content": "likes tea", "old": "likes tea", "
 
 
 @pytest.mark.parametrize("agent_id", [None, "x"])
-def test_what_a_model_adds_to_a_tools_arguments_changes_nothing(crowd, agent_id):
-    mem, lines = crowd
+def test_what_a_model_adds_to_a_tools_arguments_changes_nothing(everyone, agent_id):
+    mem, lines = everyone
     acme = mem.tenant("acme")
     others = [owner for owner in OWNERS if owner[:2] != ("acme", "ada") or owner[2] not in {None, agent_id}]
     before = state(mem, others)
@@ -280,8 +280,8 @@ def test_what_a_model_adds_to_a_tools_arguments_changes_nothing(crowd, agent_id)
     assert state(mem, others) == before
 
 
-def test_every_hostile_id_of_a_run_is_refused_or_sees_nothing(crowd):
-    mem, _ = crowd
+def test_every_hostile_id_of_a_run_is_refused_or_sees_nothing(everyone):
+    mem, _ = everyone
     acme = mem.tenant("acme")
     auto = {"archival_mode": "auto", "archival_min_score": 0}
     for user_id in HOSTILE:
