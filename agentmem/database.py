@@ -73,15 +73,17 @@ class Database:
         Raises:
             BackendError: The database could not do it; nothing was written.
         """
+        last: Exception | None = None
         for attempt in range(_ATTEMPTS):
             try:
                 with _translated(), Session(self._bind(writes=True), expire_on_commit=False) as session:
                     result = body(session)
                     session.commit()
                     return result
-            except (RacedError, IntegrityError):
+            except (RacedError, IntegrityError) as error:
+                last = error
                 time.sleep(0.002 * attempt)
-        raise BackendError("database: too many writers changed the same rows at once; try again")
+        raise BackendError("database: too many writers changed the same rows at once; try again") from last
 
     def close(self) -> None:
         """Give every connection back; a call after this is refused."""

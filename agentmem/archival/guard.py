@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from agentmem.archival import vectors
@@ -149,6 +150,8 @@ class ChromaIndex:
             self._give_up(pump, f"Chroma did not answer within {self._timeout:g} s")
             raise IndexFailedError(self._failure or "") from None
         except IndexFailedError as error:
+            with suppress(TimeoutError):
+                worker.call(pump.let_go, self._timeout)
             self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
             raise
 
@@ -195,6 +198,7 @@ class ChromaIndex:
         try:
             left = pump.take()
         except IndexFailedError as error:
+            pump.let_go()
             self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
         except (BackendError, IndexUnavailableError) as error:
             _log.info("the index was not fed: %s", error)

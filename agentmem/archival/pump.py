@@ -8,6 +8,7 @@ fresh generation is filled from SQL.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -141,6 +142,13 @@ class Pump:
         self._chroma.close()
         self._note(self._row, clean=True)
         self._chroma = self._row = None
+
+    def let_go(self) -> None:
+        """Give Chroma's files or connections free after a failure, without a word about their state."""
+        chroma, self._chroma = self._chroma, None
+        if chroma is not None:
+            with suppress(IndexFailedError):
+                chroma.close()
 
     def _begin(self, *, anew: bool) -> tuple[ChromaVectors, SearchIndexRow]:
         self._place.acquire()

@@ -5,7 +5,7 @@ A match's `score` is its `semantic` similarity; this is where another leg would 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from agentmem.embedding import Vectors
     from agentmem.models import MemoryRecallResult
 
+_DECIMALS: Final = 6
+
 
 def similarities(matrix: Vectors, query: Vectors) -> list[float]:
     """`max(0, cosine)` of each row with the query, all of unit length.
 
     Summed row by row in float64, so a line has the same score to the last bit
-    whichever lines are scored beside it.
+    whichever lines are scored beside it, and rounded to what float32 vectors
+    can tell, so that a floor of 0.9 keeps what is 0.9.
 
     Args:
         matrix: Shape `(lines, dimensions)`.
         query: Shape `(dimensions,)`.
     """
     products = matrix.astype(np.float64) * query.astype(np.float64)
-    clipped: list[float] = np.clip(products.sum(axis=1), 0.0, 1.0).tolist()
+    clipped: list[float] = np.clip(products.sum(axis=1).round(_DECIMALS), 0.0, 1.0).tolist()
     return clipped
 
 

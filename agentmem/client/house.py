@@ -59,6 +59,11 @@ class House:
         """The most characters of a line and of an id."""
         return Limits(line_chars=self.settings.max_line_chars, id_chars=self.settings.max_id_chars)
 
+    def require_open(self) -> None:
+        """Raise InvalidInputError on a handle that was closed."""
+        if self._closed.is_set():
+            raise InvalidInputError("store: it is closed; open it again with agentmem.open")
+
     def close(self) -> None:
         """Close the index, when this was its last handle, and the database; once."""
         if self._closed.is_set():

@@ -105,6 +105,7 @@ class AgentMem:
         if progress is not None and not callable(progress):
             raise InvalidInputError("progress: must be a function of how many are done and how many there are")
         house = self._house
+        house.require_open()
         report = progress or _silent
         return upkeep.reindex(house.database, house.index, house.embedder, embed=embed, progress=report)
 

@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from agentmem.archival.index import Candidate, VectorIndex
 from agentmem.archival.lines import Draft, Limits
 from agentmem.archival.scoring import similarities
 from agentmem.archival.store import ArchivalStore
+from agentmem.archival.upkeep import reindex
 from agentmem.database import Database
 from agentmem.embedding import Embedder
 from agentmem.models import Scope
@@ -25,17 +26,29 @@ from agentmem.testing.clock import FrozenClock
 from agentmem.testing.embeddings import HashingEmbeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlmodel import Session
 
+    from agentmem.archival.guard import ChromaIndex
     from agentmem.models import ArchivalLine
 
 _ADA: Final = Scope("acme", "ada")
 _LIMITS: Final = Limits(line_chars=1_000, id_chars=255)
 _WORDS: Final = ("tea", "rye", "oats", "milk", "Oslo", "March", "Tom", "Acme", "renews", "dog")
+
+
+class _NoIndex:
+    """In the place of an index that would be filled."""
+
+    def rebuild(self, _progress: Callable[[int, int], None]) -> int:
+        return 0
+
+
+def _quiet(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass
@@ -57,6 +70,11 @@ class _Store:
     def rewrite(self, text: str) -> None:
         read = self.lines.get(_ADA)
         self.lines.update(_ADA, text, expected=read.updated_at, actor="operator")
+
+    def switch(self, embedder: Embedder) -> None:
+        """Make every vector anew with another model, as `reindex(embed=True)` does, and leave the index to notice."""
+        self.embedder = embedder
+        reindex(self.database, cast("ChromaIndex", _NoIndex()), embedder, embed=True, progress=_quiet)
 
     def search(self, query: str, limit: int = 10, *, scope: Scope = _ADA) -> list[Candidate]:
         with self.database.read() as session:
@@ -183,6 +201,13 @@ class VectorIndexContract(ABC):
                 (later,) = store.remember("tea tea")
                 assert later.id in {one.line_id for one in store.search("tea")}
                 assert store.search_in(session, "tea", 10) == before == store.expected("tea", lines)
+
+    def test_after_a_switch_of_models_it_knows_the_new_vectors_only(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember("tea", "rye", "tea rye")
+            store.search("tea")
+            store.switch(Embedder(HashingEmbeddings(32)))
+            assert store.search("tea", limit=10) == store.expected("tea", lines)
 
     def test_a_query_without_direction_is_like_no_line(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:

@@ -127,8 +127,3 @@ def test_a_person_at_a_terminal_is_asked_and_leaves_with_ctrl_d(at_terminal):
     code, shown = at_terminal("chat", typed=[("you> ", b"hello\n"), ("you> ", b"\x00\n"), ("you> ", b"\x04")])
     assert code == 0
     assert "agent> I have nothing to say to that." in shown
-
-
-def test_a_person_at_a_terminal_leaves_with_ctrl_c(at_terminal):
-    code, _ = at_terminal("chat", typed=[("you> ", signal.SIGINT)])
-    assert code == 130

@@ -20,7 +20,7 @@ def told(memory):
 
 
 def opened(home):
-    return agentmem.open(home, embeddings=HashingEmbeddings(), scan_below=0)
+    return agentmem.open(home, embeddings=HashingEmbeddings(), scan_below=0, index_timeout=3_600)  # no wait goes unseen
 
 
 def say(who, *what):
