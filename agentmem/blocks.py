@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 from sqlmodel import Session, col, select
 
-from agentmem import inputs, revisions
+from agentmem import idempotency, inputs, revisions
 from agentmem.errors import InvalidInputError, NotFoundError
+from agentmem.idempotency import FirstResult
 from agentmem.models import Action, BlockVersion, MemoryBlock, Scope
-from agentmem.receipts import Receipts
 from agentmem.tables import ARCHIVAL, BlockVersionRow, MemoryBlockRow
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 class BlockStore:
     """The blocks of every scope, `archival` excepted.
+
+    A write that has to `respect_read_only` is refused, in its own transaction,
+    where the block is marked so.
 
     Args:
         database: Where they are kept.
@@ -37,9 +40,7 @@ class BlockStore:
     def list(self, scope: Scope) -> list[MemoryBlock]:
         """The live blocks of a scope, by `block_type` in code point order."""
         statement = select(MemoryBlockRow).where(
-            MemoryBlockRow.tenant_id == scope.tenant_id,
-            MemoryBlockRow.user_id == scope.user_id,
-            MemoryBlockRow.agent_id == (scope.agent_id or ""),
+            revisions.within(scope),
             MemoryBlockRow.block_type != ARCHIVAL,
             col(MemoryBlockRow.deleted_at).is_(None),
         )
@@ -52,8 +53,7 @@ class BlockStore:
         statement = (
             select(MemoryBlockRow.agent_id)
             .where(
-                MemoryBlockRow.tenant_id == scope.tenant_id,
-                MemoryBlockRow.user_id == scope.user_id,
+                revisions.of_user(scope.tenant_id, scope.user_id),
                 MemoryBlockRow.agent_id != "",
                 col(MemoryBlockRow.deleted_at).is_(None),
             )
@@ -74,12 +74,6 @@ class BlockStore:
             raise _no_block()
         return revisions.block(row)
 
-    def is_read_only(self, scope: Scope, block_type: str) -> bool:
-        """Whether a live block, archival included, is marked so."""
-        with self._database.read() as session:
-            row = revisions.find_live(session, scope, block_type)
-        return row is not None and row.read_only
-
     def update(
         self,
         scope: Scope,
@@ -90,22 +84,19 @@ class BlockStore:
         actor: str,
         description: str | None = None,
         read_only: bool | None = None,
+        respect_read_only: bool = False,
     ) -> MemoryBlock:
         """Create a block, or replace the version that `expected` names.
 
         Raises:
             ConflictError: The stored block is another one.
-            InvalidInputError: The content or description is over its limit, or not text.
+            InvalidInputError: The content is over its limit or not text, or the block is read-only.
         """
         self._check(content)
-        values: dict[str, object] = {"content": content}
-        if description is not None:
-            values["description"] = inputs.text("description", description, limit=self._max_chars, empty=True)
-        if read_only is not None:
-            values["read_only"] = inputs.flag("read_only", read_only)
+        values = {"content": content, **revisions.marks(description=description, read_only=read_only)}
 
         def body(session: Session) -> MemoryBlock:
-            row = revisions.find_live(session, scope, block_type)
+            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
             live = None if row is None else revisions.block(row)
             same = live is not None and all(getattr(live, name) == value for name, value in values.items())
             if not revisions.may_write(live, expected, same=same):
@@ -116,64 +107,95 @@ class BlockStore:
         return self._database.write(body)
 
     def append(
-        self, scope: Scope, block_type: str, content: str, *, actor: str, idempotency_key: str | None = None
+        self,
+        scope: Scope,
+        block_type: str,
+        content: str,
+        *,
+        actor: str,
+        idempotency_key: str | None = None,
+        respect_read_only: bool = False,
     ) -> MemoryBlock:
         """Add text at the end, after one newline; a missing block is created.
 
         Raises:
             ConflictError: The idempotency key was used for another write.
-            InvalidInputError: The text is empty or not text, or the block would be over its limit.
+            NotFoundError: What the idempotency key wrote was deleted since.
+            InvalidInputError: The text is empty or not text, the block would be over its limit, or is read-only.
         """
         inputs.text("content", content, limit=self._max_chars)
-        receipts = Receipts(scope, idempotency_key, "append", [block_type, content])
+        first = FirstResult(scope, idempotency_key, "append", [block_type, content])
 
         def body(session: Session) -> MemoryBlock:
-            row = revisions.find_live(session, scope, block_type)
-            if done := receipts.find(session):
-                return _as_of(session, scope, block_type, int(done[0]))
+            if (done := first.find(session)) is not None:
+                return _as_of(session, scope, block_type, done)
+            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
             joined = content if row is None or not row.content else row.content.removesuffix("\n") + "\n" + content
             self._check(joined)
             block = self._write(session, scope, block_type, row, action="appended", actor=actor, content=joined)
-            receipts.keep(session, [str(block.version)], block.updated_at)
+            first.keep(session, [str(block.version)], block.updated_at, block_id=block.id)
             return block
 
         return self._database.write(body)
 
-    def replace(self, scope: Scope, block_type: str, old: str, new: str, *, actor: str) -> MemoryBlock:
+    def replace(
+        self,
+        scope: Scope,
+        block_type: str,
+        old: str,
+        new: str,
+        *,
+        actor: str,
+        idempotency_key: str | None = None,
+        respect_read_only: bool = False,
+    ) -> MemoryBlock:
         """Replace the one place where `old` stands.
 
         Raises:
-            NotFoundError: There is no such block.
-            InvalidInputError: `old` is empty or is not there exactly once, or the block would be over its limit.
+            ConflictError: The idempotency key was used for another write.
+            NotFoundError: There is no such block, or what the idempotency key wrote was deleted since.
+            InvalidInputError: `old` is empty or is not there exactly once, or the block would be over its limit, or is
+                read-only.
         """
         inputs.text("old", old, empty=True)
         inputs.text("new", new, limit=self._max_chars, empty=True)
-        if not old:
-            raise InvalidInputError("old: must not be empty; it is looked for 0 times")
+        first = FirstResult(scope, idempotency_key, "replace", [block_type, old, new])
 
         def body(session: Session) -> MemoryBlock:
-            row = revisions.find_live(session, scope, block_type)
+            if (done := first.find(session)) is not None:
+                return _as_of(session, scope, block_type, done)
+            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
             if row is None:
                 raise _no_block()
-            if (found := _occurrences(row.content, old)) != 1:
-                raise InvalidInputError(f"old: found {found} times in the block; it must be there exactly once")
-            content = row.content.replace(old, new)
+            content = _replaced(row.content, old, new)
             if content == row.content:
-                return revisions.block(row)
-            self._check(content)
-            return self._write(session, scope, block_type, row, action="replaced", actor=actor, content=content)
+                block = revisions.block(row)
+            else:
+                self._check(content)
+                block = self._write(session, scope, block_type, row, action="replaced", actor=actor, content=content)
+            first.keep(session, [str(block.version)], revisions.now(self._clock), block_id=block.id)
+            return block
 
         return self._database.write(body)
 
-    def delete(self, scope: Scope, block_type: str, *, expected: datetime | None, actor: str) -> None:
+    def delete(
+        self,
+        scope: Scope,
+        block_type: str,
+        *,
+        expected: datetime | None,
+        actor: str,
+        respect_read_only: bool = False,
+    ) -> None:
         """Delete a block with every text of its history; nothing happens when there is none.
 
         Raises:
             ConflictError: `expected` is given and the stored block is another one.
+            InvalidInputError: The block is read-only.
         """
 
         def body(session: Session) -> None:
-            row = revisions.find_live(session, scope, block_type)
+            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
             if row is None:
                 return
             if expected is not None:
@@ -224,6 +246,14 @@ def _no_block() -> NotFoundError:
     return NotFoundError("block_type: there is no such block in this scope; agent_id= names the agent whose own it is")
 
 
+def _replaced(text: str, old: str, new: str) -> str:
+    found = _occurrences(text, old) if old else 0
+    if found != 1:
+        rule = "it must be there exactly once" if old else "it must not be empty"
+        raise InvalidInputError(f"old: found {found} times in the block; {rule}")
+    return text.replace(old, new)
+
+
 def _occurrences(text: str, part: str) -> int:
     found, at = 0, text.find(part)
     while at >= 0:
@@ -231,11 +261,12 @@ def _occurrences(text: str, part: str) -> int:
     return found
 
 
-def _as_of(session: Session, scope: Scope, block_type: str, version: int) -> MemoryBlock:
+def _as_of(session: Session, scope: Scope, block_type: str, versions: builtins.list[str]) -> MemoryBlock:
+    """The block as a write with a key left it."""
     row = revisions.find(session, scope, block_type)
-    then = None if row is None else session.get(BlockVersionRow, (row.id, version))
+    then = session.get(BlockVersionRow, (row.id, int(versions[0]))) if row and versions else None
     if row is None or then is None:
-        raise NotFoundError("idempotency_key: what it wrote was erased since")
+        raise idempotency.deleted()
     return MemoryBlock(
         id=row.id,
         block_type=block_type,

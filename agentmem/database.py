@@ -20,13 +20,15 @@ from agentmem.migrations import HEAD, VERSION_TABLE, upgrade
 from agentmem.tables import STATE_ID, StoreStateRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from sqlalchemy.engine import URL, Connection, Engine
 
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 20
+_REFUSALS: Final = 5
+_IDS_AT_ONCE: Final = 500
 _BUSY_MILLISECONDS: Final = 30_000
 _WRITES: Final = "agentmem_writes"
 
@@ -53,6 +55,9 @@ class Database:
     def __init__(self, url: str | Path | URL) -> None:
         self.url = _parse(url)
         self._engine = _engine(self.url)
+        self._readers, self._writers = (
+            self._engine.execution_options(**_options(self.url, writes=writes)) for writes in (False, True)
+        )
         self._pid = os.getpid()
         self._closed = False
         try:
@@ -74,15 +79,23 @@ class Database:
             BackendError: The database could not do it; nothing was written.
         """
         last: Exception | None = None
+        refused = 0
         for attempt in range(_ATTEMPTS):
             try:
                 with _translated(), Session(self._bind(writes=True), expire_on_commit=False) as session:
                     result = body(session)
                     session.commit()
                     return result
-            except (RacedError, IntegrityError) as error:
+            except RacedError as error:
                 last = error
-                time.sleep(0.002 * attempt)
+            except IntegrityError as error:  # two writers created one row, or it is refused for good
+                refused += 1
+                if refused == _REFUSALS:
+                    raise BackendError(
+                        "database: a rule of the schema refused the write; nothing was written"
+                    ) from error
+                last = error
+            time.sleep(0.002 * attempt)
         raise BackendError("database: too many writers changed the same rows at once; try again") from last
 
     def close(self) -> None:
@@ -97,7 +110,7 @@ class Database:
         if self._pid != os.getpid():  # a fork must not use its parent's connections, nor close them
             self._engine.dispose(close=False)
             self._pid = os.getpid()
-        return self._engine.execution_options(**{_WRITES: writes})
+        return self._writers if writes else self._readers
 
     def _migrate(self) -> None:
         with _translated(), self._bind(writes=False).connect() as connection:
@@ -127,6 +140,12 @@ def state(session: Session) -> StoreStateRow:
     return session.get_one(StoreStateRow, STATE_ID)
 
 
+def in_batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The ids in their order, as many at a time as fit into one statement."""
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        yield ids[start : start + _IDS_AT_ONCE]
+
+
 def _parse(url: str | Path | URL) -> URL:
     try:
         parsed = make_url("sqlite://").set(database=str(url)) if isinstance(url, Path) else make_url(url)
@@ -142,13 +161,20 @@ def _parse(url: str | Path | URL) -> URL:
 def _engine(url: URL) -> Engine:
     try:
         if url.get_backend_name() != "sqlite":
-            return create_engine(url, pool_size=20, max_overflow=40, pool_pre_ping=True)
-        engine = create_engine(url, pool_size=20, max_overflow=40)
+            return create_engine(url, pool_size=20, max_overflow=40, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=20, max_overflow=40, hide_parameters=True)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise InvalidInputError(f"database_url: its driver is not installed ({error}); pip install it") from None
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _options(url: URL, *, writes: bool) -> dict[str, Any]:
+    """How a transaction begins: on SQLite a reader has one snapshot anyway, elsewhere it has to be asked for."""
+    if writes or url.get_backend_name() == "sqlite":
+        return {_WRITES: writes}
+    return {_WRITES: writes, "isolation_level": "REPEATABLE READ"}
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type of its own

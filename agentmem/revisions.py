@@ -10,17 +10,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, and_, col, select, update
 
-from agentmem import inputs
+from agentmem import idempotency, inputs
 from agentmem.database import RacedError
-from agentmem.errors import ConflictError
+from agentmem.errors import ConflictError, InvalidInputError
 from agentmem.models import Action, MemoryBlock, Scope
 from agentmem.tables import BlockVersionRow, MemoryBlockRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from sqlalchemy import ColumnElement
 
 _TICK: Final = timedelta(microseconds=1)
 _READ_AGAIN: Final = "read it again, apply your change to what it says now, and update with its updated_at"
@@ -35,14 +37,19 @@ def now(clock: Callable[[], datetime]) -> datetime:
     return inputs.timestamp("clock", clock())
 
 
+def of_user(tenant_id: str, user_id: str) -> ColumnElement[bool]:
+    """That a row of `memory_block` is of this user, in whichever scope."""
+    return and_(col(MemoryBlockRow.tenant_id) == tenant_id, col(MemoryBlockRow.user_id) == user_id)
+
+
+def within(scope: Scope) -> ColumnElement[bool]:
+    """That a row of `memory_block` is of this scope."""
+    return and_(of_user(scope.tenant_id, scope.user_id), col(MemoryBlockRow.agent_id) == (scope.agent_id or ""))
+
+
 def find(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
     """The row of a block, live or deleted."""
-    statement = select(MemoryBlockRow).where(
-        MemoryBlockRow.tenant_id == scope.tenant_id,
-        MemoryBlockRow.user_id == scope.user_id,
-        MemoryBlockRow.agent_id == (scope.agent_id or ""),
-        MemoryBlockRow.block_type == block_type,
-    )
+    statement = select(MemoryBlockRow).where(within(scope), MemoryBlockRow.block_type == block_type)
     return session.exec(statement).one_or_none()
 
 
@@ -50,6 +57,30 @@ def find_live(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow
     """The row of a block that was not deleted."""
     row = find(session, scope, block_type)
     return None if row is None or row.deleted_at is not None else row
+
+
+def find_to_write(session: Session, scope: Scope, block_type: str, *, respect_read_only: bool) -> MemoryBlockRow | None:
+    """The row of a live block, in the transaction that is to change it.
+
+    Raises:
+        InvalidInputError: It is read-only, and the writer respects that.
+    """
+    row = find_live(session, scope, block_type)
+    if row is not None and respect_read_only:
+        check_writable(row)
+    return row
+
+
+def check_writable(row: MemoryBlockRow) -> None:
+    """Raise InvalidInputError when a block is marked read-only."""
+    if row.read_only:
+        raise InvalidInputError("block_type: it is read-only; leave it as it is")
+
+
+def marks(*, description: str | None, read_only: bool | None) -> dict[str, object]:
+    """What is given of a block beside its content, by column; the rest is kept."""
+    given = {"description": description, "read_only": read_only}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def may_write(live: MemoryBlock | None, expected: datetime | None, *, same: bool) -> bool:
@@ -73,7 +104,9 @@ def may_write(live: MemoryBlock | None, expected: datetime | None, *, same: bool
             )
         return True
     if live is None:
-        raise ConflictError("expected_updated_at: this block was deleted; pass None to create it again")
+        raise ConflictError(
+            "expected_updated_at: there is no such block now; it was deleted or never written; pass None to create it"
+        )
     if same:
         return False
     check_token(live, expected)
@@ -132,11 +165,12 @@ def change(session: Session, row: MemoryBlockRow, *, moment: datetime, **values:
 
 
 def erase(session: Session, row: MemoryBlockRow, *, moment: datetime, actor: str) -> None:
-    """Delete a block: a tombstone without its texts, in its history too."""
+    """Delete a block: a tombstone without its texts, in its history and in what is kept of its writes too."""
     change(session, row, moment=moment, content="", description="", read_only=False, deleted_at=moment)
     session.exec(
         update(BlockVersionRow).where(col(BlockVersionRow.block_id) == row.id).values(content="", description="")
     )
+    idempotency.forget_block(session, row.id)
     record(session, row, "deleted", actor)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agentmem.errors import InvalidInputError
+
+DATABASE_FILE: Final = "agentmem.db"
+"""The name of the SQLite file in `home`."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -27,12 +30,12 @@ class Settings(BaseSettings):
         cache_bytes: The most memory the exact scan keeps vectors in.
         max_block_chars: The most characters of one block.
         max_line_chars: The most characters of one archival line.
-        max_value_bytes: The most bytes of one fact, as JSON.
-        max_id_chars: The most characters of an id.
-        max_fact_days: The longest a key-value fact lives.
-        idle_minutes: When a conversation left open ends by itself.
-        default_region: The region that telephone numbers without a country code are read in.
-        language: The language lines are stemmed in.
+        max_value_bytes: The most bytes of one fact, as JSON; not used yet.
+        max_id_chars: The most characters of an id; at least 64, so that those of agentmem itself fit.
+        max_fact_days: The longest a key-value fact lives; not used yet.
+        idle_minutes: When a conversation left open ends by itself; not used yet.
+        default_region: The region that telephone numbers without a country code are read in; not used yet.
+        language: The language lines are stemmed in; not used yet.
     """
 
     model_config = SettingsConfigDict(env_prefix="AGENTMEM_", env_ignore_empty=True, frozen=True, extra="forbid")
@@ -47,7 +50,7 @@ class Settings(BaseSettings):
     max_block_chars: Count = 20_000
     max_line_chars: Count = 8_000
     max_value_bytes: Count = 16_384
-    max_id_chars: Count = 255
+    max_id_chars: Annotated[int, Field(ge=64)] = 255
     max_fact_days: Count = 90
     idle_minutes: Count = 60
     default_region: str | None = None
@@ -60,14 +63,14 @@ def load(**given: object) -> Settings:
     Raises:
         InvalidInputError: A name is unknown or a value is out of range.
     """
+    for name in given:
+        if name not in Settings.model_fields:
+            known = ", ".join(sorted(Settings.model_fields))
+            raise InvalidInputError(f"settings: {name!r} is not a setting; there are {known}")
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(sorted(Settings.model_fields))
-            msg = f"settings: {name!r} is not a setting; there are {known}"
-            raise InvalidInputError(msg) from None
         msg = f"settings: {name} (or AGENTMEM_{name.upper()}): {first['msg']}"
         raise InvalidInputError(msg) from None

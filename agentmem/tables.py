@@ -100,6 +100,7 @@ class ArchivalLineRow(Base, table=True):
     conversation_id: str | None = None
     occurred_at: datetime | None = None
     actor: str
+    idempotency_key: str | None = None
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
@@ -126,6 +127,19 @@ class LineChunkRow(Base, table=True):
     embedder_id: int = Field(primary_key=True, foreign_key="agentmem_embedder.id")
     chunk: int = Field(primary_key=True)
     vector: bytes = Field(sa_type=LargeBinary)
+
+
+class LineTermsRow(Base, table=True):
+    """The words of one line as a packed bag: each term's number and how often it is there, erased with the line.
+
+    `made_by` names the tokenizer and its language, so that the bags of an older one are known and made anew.
+    """
+
+    __tablename__: ClassVar[Any] = "agentmem_line_terms"
+
+    line_id: str = Field(primary_key=True, foreign_key="agentmem_archival_line.id", ondelete="CASCADE")
+    made_by: str
+    terms: bytes = Field(sa_type=LargeBinary)
 
 
 class StoreStateRow(Base, table=True):
@@ -159,10 +173,13 @@ class SearchIndexRow(Base, table=True):
     clean: bool
 
 
-class WriteReceiptRow(Base, table=True):
-    """What a write with an idempotency key did, so that its repetition gives the first result."""
+class IdempotencyKeyRow(Base, table=True):
+    """What a write with an idempotency key did, so that its repetition gives the first result.
 
-    __tablename__: ClassVar[Any] = "agentmem_write_receipt"
+    `fingerprint` tells another write under the same key; it is emptied with the text it was made of.
+    """
+
+    __tablename__: ClassVar[Any] = "agentmem_idempotency_key"
 
     tenant_id: str = Field(primary_key=True)
     user_id: str = Field(primary_key=True)
@@ -171,4 +188,5 @@ class WriteReceiptRow(Base, table=True):
     operation: str
     fingerprint: str
     result: str = Field(sa_type=Text)
+    block_id: str | None = Field(default=None, foreign_key="agentmem_memory_block.id", ondelete="CASCADE", index=True)
     created_at: datetime

@@ -13,12 +13,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
 import agentmem
 from agentmem import BackendError, migrations
-from agentmem.database import RacedError
+from agentmem.database import RacedError, _options, in_batches
 from agentmem.tables import metadata
 
 from .conftest import PROGRAMS, ROOT, environment
@@ -260,6 +261,53 @@ def test_a_write_that_is_raced_for_ever_ends(database):
 
     with pytest.raises(BackendError, match="too many writers"):
         database.write(body)
+
+
+def test_a_write_that_breaks_a_rule_of_the_schema_ends_soon_and_says_so(database):
+    ran = []
+
+    def body(session):
+        ran.append(len(ran))
+        session.connection().execute(
+            text("INSERT INTO agentmem_line_terms (line_id, made_by, terms) VALUES (:id, '', '')"), {"id": "zebra"}
+        )
+
+    with pytest.raises(BackendError, match="a rule of the schema refused the write") as caught:
+        database.write(body)
+    assert isinstance(caught.value.__cause__, IntegrityError)
+    assert "zebra" not in str(caught.value.__cause__)
+    assert len(ran) == 5
+
+
+def test_a_row_that_another_writer_created_first_is_found_when_the_write_is_run_again(database, memory):
+    def body(session):
+        ran.append(len(ran))
+        if len(ran) < 5:
+            raise IntegrityError("", {}, KeyError())
+        return "done"
+
+    ran = []
+    assert database.write(body) == "done"
+
+
+def test_ids_come_in_batches_that_fit_into_one_statement():
+    ids = [f"{number}" for number in range(1_001)]
+    assert [len(batch) for batch in in_batches(ids)] == [500, 500, 1]
+    assert [one for batch in in_batches(ids) for one in batch] == ids
+    assert list(in_batches([])) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "writes", "isolation"),
+    [
+        ("postgresql+psycopg://host/name", False, "REPEATABLE READ"),
+        ("postgresql+psycopg://host/name", True, None),
+        ("sqlite:///a.db", False, None),
+        ("sqlite:///a.db", True, None),
+    ],
+)
+def test_a_reader_asks_for_one_snapshot_where_it_is_not_given_anyway(url, writes, isolation):
+    assert _options(make_url(url), writes=writes).get("isolation_level") == isolation
 
 
 def test_a_reader_sees_one_moment(database, memory):

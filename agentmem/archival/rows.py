@@ -3,57 +3,82 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 from sqlmodel import Session, col, delete, insert, select, update
 
-from agentmem import revisions
+from agentmem import idempotency, revisions
 from agentmem.archival.lines import Draft, keep, settled
-from agentmem.database import advance
+from agentmem.database import advance, in_batches
 from agentmem.embedding import Vectors, pack
-from agentmem.tables import ARCHIVAL, ArchivalLineRow, LineChunkRow, MemoryBlockRow
+from agentmem.tables import ARCHIVAL, ArchivalLineRow, LineChunkRow, LineTermsRow, MemoryBlockRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from sqlmodel.sql.expression import SelectOfScalar
+
     from agentmem.models import MemoryBlock, Scope
 
-_IDS_AT_ONCE: Final = 500
-_EMPTY: Final = {"content": "", "speaker": None, "conversation_id": None, "occurred_at": None}
+T = TypeVar("T")
+
+_EMPTY: Final = {
+    "content": "",
+    "speaker": None,
+    "conversation_id": None,
+    "occurred_at": None,
+    "idempotency_key": None,
+}
 
 
-class Transaction:
-    """The writes of one transaction to one scope, all at one moment and by one author.
+class LineWrites:
+    """The writes of one transaction to the lines of one scope, all at one moment and by one author.
 
-    Beginning it moves the header on, or creates it; numbers for the lines are
+    Beginning them moves the header on, or creates it; numbers for the lines are
     taken last.
 
     Args:
         session: The transaction.
         scope: Whose lines.
+        live: The header that was read in this transaction, `None` when there is none.
         moment: What time it is.
         actor: Who writes.
         **header: New values of the header.
     """
 
-    def __init__(self, session: Session, scope: Scope, *, moment: datetime, actor: str, **header: object) -> None:
+    def __init__(
+        self,
+        session: Session,
+        scope: Scope,
+        live: MemoryBlockRow | None,
+        *,
+        moment: datetime,
+        actor: str,
+        **header: object,
+    ) -> None:
         self._session = session
         self._stamp = {"updated_at": moment, "actor": actor}
-        live = revisions.find_live(session, scope, ARCHIVAL)
         if live is None:
             self.header = revisions.create(session, scope, ARCHIVAL, moment=moment, **header)
         else:
             self.header = revisions.change(session, live, moment=moment, **header)
 
     def add(
-        self, drafts: Sequence[Draft], line_ids: Sequence[str], embedder_id: int, embedded: Sequence[Vectors]
+        self,
+        drafts: Sequence[Draft],
+        line_ids: Sequence[str],
+        embedder_id: int,
+        embedded: Sequence[Vectors],
+        *,
+        idempotency_key: str | None,
     ) -> None:
         """Add lines at the end."""
         first = advance(self._session, len(drafts)) + 1
         numbers = range(first, first + len(drafts))
-        self._insert([*zip(numbers, line_ids, drafts, strict=True)], embedder_id, embedded)
+        lines = [*zip(numbers, line_ids, drafts, strict=True)]
+        self._insert(lines, embedder_id, embedded, idempotency_key=idempotency_key)
 
     def rewrite(
         self, rows: Sequence[ArchivalLineRow], texts: Sequence[str], embedder_id: int, embedded: Mapping[str, Vectors]
@@ -81,24 +106,33 @@ class Transaction:
         self._insert(added, embedder_id, [embedded[draft.content] for _, _, draft in added])
 
     def bury(self, line_ids: Sequence[str]) -> None:
-        """Leave tombstones: no text, no vector, and a new number for the index to see."""
+        """Leave tombstones: no text, no words, no vector, and a new number for the index to see."""
         if not line_ids:
             return
+        idempotency.forget_lines(self._session, self.header.id, line_ids)
         first = advance(self._session, len(line_ids)) + 1
         gone = {"deleted_at": self._stamp["updated_at"], **self._stamp, **_EMPTY}
         tombstones = [{"id": line_id, "seq": seq, **gone} for seq, line_id in enumerate(line_ids, start=first)]
         self._session.exec(update(ArchivalLineRow), params=tombstones)
-        for start in range(0, len(line_ids), _IDS_AT_ONCE):
-            some = col(LineChunkRow.line_id).in_(line_ids[start : start + _IDS_AT_ONCE])
-            self._session.exec(delete(LineChunkRow).where(some))
+        for some in in_batches(line_ids):
+            self._session.exec(delete(LineChunkRow).where(col(LineChunkRow.line_id).in_(some)))
+            self._session.exec(delete(LineTermsRow).where(col(LineTermsRow.line_id).in_(some)))
 
-    def _insert(self, lines: Sequence[tuple[int, str, Draft]], embedder_id: int, embedded: Sequence[Vectors]) -> None:
+    def _insert(
+        self,
+        lines: Sequence[tuple[int, str, Draft]],
+        embedder_id: int,
+        embedded: Sequence[Vectors],
+        *,
+        idempotency_key: str | None = None,
+    ) -> None:
         if not lines:
             return
         common = {
             "block_id": self.header.id,
             "created_at": self._stamp["updated_at"],
             "deleted_at": None,
+            "idempotency_key": idempotency_key,
             **self._stamp,
         }
         rows: list[dict[str, Any]] = [
@@ -115,20 +149,12 @@ class Transaction:
 
 def live_rows(session: Session, header: MemoryBlockRow | None) -> Sequence[ArchivalLineRow]:
     """The lines of a scope that are not deleted, in order."""
-    if header is None:
-        return []
-    statement = select(ArchivalLineRow).where(
-        ArchivalLineRow.block_id == header.id, col(ArchivalLineRow.deleted_at).is_(None)
-    )
-    return session.exec(statement.order_by(col(ArchivalLineRow.position))).all()
+    return [] if header is None else session.exec(_live(select(ArchivalLineRow), header)).all()
 
 
 def block(session: Session, header: MemoryBlockRow) -> MemoryBlock:
     """The lines of a scope as one text under their header."""
-    statement = select(ArchivalLineRow.content).where(
-        ArchivalLineRow.block_id == header.id, col(ArchivalLineRow.deleted_at).is_(None)
-    )
-    contents = session.exec(statement.order_by(col(ArchivalLineRow.position))).all()
+    contents = session.exec(_live(select(ArchivalLineRow.content), header)).all()
     return revisions.block(header, content="\n".join(contents))
 
 
@@ -140,8 +166,12 @@ def find_of_user(session: Session, tenant_id: str, user_id: str, line_id: str) -
         .where(
             ArchivalLineRow.id == line_id,
             col(ArchivalLineRow.deleted_at).is_(None),
-            MemoryBlockRow.tenant_id == tenant_id,
-            MemoryBlockRow.user_id == user_id,
+            revisions.of_user(tenant_id, user_id),
         )
     )
     return session.exec(statement).one_or_none()
+
+
+def _live(statement: SelectOfScalar[T], header: MemoryBlockRow) -> SelectOfScalar[T]:
+    under = statement.where(ArchivalLineRow.block_id == header.id, col(ArchivalLineRow.deleted_at).is_(None))
+    return under.order_by(col(ArchivalLineRow.position))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from sqlmodel import Session, col, select
 
-from agentmem import inputs, revisions
+from agentmem import idempotency, inputs, revisions
 from agentmem.archival import vectors
 from agentmem.archival.lines import Draft, Limits, checked, keep, split
-from agentmem.archival.rows import Transaction, block, find_of_user, live_rows
+from agentmem.archival.rows import LineWrites, block, find_of_user, live_rows
+from agentmem.database import in_batches
 from agentmem.errors import NotFoundError
+from agentmem.idempotency import FirstResult
 from agentmem.models import ArchivalLine, MemoryBlock, Scope, Source
-from agentmem.receipts import Receipts
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
     from agentmem.database import Database
     from agentmem.embedding import Embedder, Vectors
 
-_IDS_AT_ONCE: Final = 500
-
 
 class ArchivalStore:
     """The lines of every scope, under one header each.
 
     Every write moves the header's version in the same transaction, so an
-    update of the whole text conflicts with a line added in between.
+    update of the whole text conflicts with a line added in between. A write
+    that has to `respect_read_only` is refused, in its own transaction, where
+    the header is marked so.
 
     Args:
         database: Where they are kept.
@@ -61,32 +62,44 @@ class ArchivalStore:
             return block(session, header)
 
     def remember(
-        self, scope: Scope, drafts: Sequence[Draft], *, actor: str, idempotency_key: str | None = None
+        self,
+        scope: Scope,
+        drafts: Sequence[Draft],
+        *,
+        actor: str,
+        idempotency_key: str | None = None,
+        respect_read_only: bool = False,
     ) -> list[ArchivalLine]:
         """Add lines at the end, all of them or none, in input order.
 
         Raises:
             ConflictError: The idempotency key was used for other lines.
-            InvalidInputError: A line is longer than the model reads, or the store has another model's vectors.
+            NotFoundError: All that the idempotency key wrote was deleted since.
+            InvalidInputError: A line is longer than the model reads, the store has another model's vectors, or archival
+                memory is read-only.
             BackendError: The model or the database could not do it.
         """
-        receipts = Receipts(scope, idempotency_key, "remember", [list(asdict(draft).items()) for draft in drafts])
+        first = FirstResult(scope, idempotency_key, "remember", [list(asdict(draft).items()) for draft in drafts])
         with self._database.read() as session:
-            if done := receipts.find(session):
-                return _lines(session, scope, done)
-        if not drafts:
+            if (done := first.find(session)) is not None:
+                return _left(session, scope, done, drafts)
+        if not drafts and idempotency_key is None:
             return []
-        embedded = self._embedder.embed_lines([draft.content for draft in drafts])
-        self._embedder.probe()  # before the transaction: nobody waits for a model
+        embedded = self._embed(drafts)
 
         def body(session: Session) -> list[ArchivalLine]:
-            if done := receipts.find(session):
-                return _lines(session, scope, done)
+            if (done := first.find(session)) is not None:
+                return _left(session, scope, done, drafts)
+            moment = revisions.now(self._clock)
+            if not drafts:
+                first.keep(session, [], moment, block_id=None)
+                return []
+            live = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
             embedder_id = vectors.stamp_embedder(session, self._embedder)
-            writes = Transaction(session, scope, moment=revisions.now(self._clock), actor=actor)
+            writes = LineWrites(session, scope, live, moment=moment, actor=actor)
             line_ids = [uuid4().hex for _ in drafts]
-            receipts.keep(session, line_ids, writes.header.updated_at)
-            writes.add(drafts, line_ids, embedder_id, [*embedded])
+            first.keep(session, line_ids, moment, block_id=writes.header.id)
+            writes.add(drafts, line_ids, embedder_id, embedded, idempotency_key=idempotency_key)
             return _lines(session, scope, line_ids)
 
         return self._database.write(body)
@@ -100,24 +113,21 @@ class ArchivalStore:
         actor: str,
         description: str | None = None,
         read_only: bool | None = None,
+        respect_read_only: bool = False,
     ) -> MemoryBlock:
         """Make the scope's text this one: lines that stay keep their id, vector and provenance.
 
         Raises:
             ConflictError: The stored text is another one than was read.
-            InvalidInputError: A line is too long, or the store has another model's vectors.
+            InvalidInputError: A line is too long, the store has another model's vectors, or archival memory is
+                read-only.
         """
         texts = checked("content", split(inputs.text("content", content, empty=True)), self._limits)
-        header: dict[str, object] = {}
-        if description is not None:
-            limit = self._limits.line_chars
-            header["description"] = inputs.text("description", description, limit=limit, empty=True)
-        if read_only is not None:
-            header["read_only"] = inputs.flag("read_only", read_only)
+        header = revisions.marks(description=description, read_only=read_only)
         embedded = self._embed_new(scope, texts, everything=expected is None)
 
         def body(session: Session) -> MemoryBlock:
-            row = revisions.find_live(session, scope, ARCHIVAL)
+            row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
             lines = live_rows(session, row)
             live = None if row is None else block(session, row)
             same = [line.content for line in lines] == texts and all(
@@ -126,32 +136,42 @@ class ArchivalStore:
             if not revisions.may_write(live, expected, same=same):
                 return cast("MemoryBlock", live)
             embedder_id = vectors.stamp_embedder(session, self._embedder) if embedded else 0
-            writes = Transaction(session, scope, moment=revisions.now(self._clock), actor=actor, **header)
+            writes = LineWrites(session, scope, row, moment=revisions.now(self._clock), actor=actor, **header)
             writes.rewrite(lines, texts, embedder_id, embedded)
             return block(session, writes.header)
 
         return self._database.write(body)
 
-    def forget_line(self, tenant_id: str, user_id: str, line_id: str, *, actor: str) -> None:
-        """Delete one line of a user, in whichever scope; nothing happens when it is not theirs or not there."""
+    def forget_line(
+        self, tenant_id: str, user_id: str, line_id: str, *, actor: str, respect_read_only: bool = False
+    ) -> None:
+        """Delete one line of a user, in whichever scope; nothing happens when it is not theirs or not there.
+
+        Raises:
+            InvalidInputError: The archival memory it is in is read-only.
+        """
 
         def body(session: Session) -> None:
             header = find_of_user(session, tenant_id, user_id, line_id)
-            if header is not None:
-                scope = Scope(tenant_id, user_id, header.agent_id or None)
-                Transaction(session, scope, moment=revisions.now(self._clock), actor=actor).bury([line_id])
+            if header is None:
+                return
+            if respect_read_only:
+                revisions.check_writable(header)
+            scope = Scope(tenant_id, user_id, header.agent_id or None)
+            LineWrites(session, scope, header, moment=revisions.now(self._clock), actor=actor).bury([line_id])
 
         self._database.write(body)
 
-    def delete(self, scope: Scope, *, expected: datetime | None, actor: str) -> None:
+    def delete(self, scope: Scope, *, expected: datetime | None, actor: str, respect_read_only: bool = False) -> None:
         """Delete every line of a scope; nothing happens when there is none.
 
         Raises:
             ConflictError: `expected` is given and the stored text is another one.
+            InvalidInputError: Archival memory is read-only.
         """
 
         def body(session: Session) -> None:
-            row = revisions.find_live(session, scope, ARCHIVAL)
+            row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
             if row is None:
                 return
             if expected is not None:
@@ -159,9 +179,17 @@ class ArchivalStore:
             line_ids = [line.id for line in live_rows(session, row)]
             moment = revisions.now(self._clock)
             gone = {"description": "", "read_only": False, "deleted_at": moment}
-            Transaction(session, scope, moment=moment, actor=actor, **gone).bury(line_ids)
+            LineWrites(session, scope, row, moment=moment, actor=actor, **gone).bury(line_ids)
 
         self._database.write(body)
+
+    def _embed(self, drafts: Sequence[Draft]) -> list[Vectors]:
+        """One vector for each line, made before the transaction: nobody waits for a model."""
+        if not drafts:
+            return []
+        embedded = [*self._embedder.embed_lines([draft.content for draft in drafts])]
+        self._embedder.probe()
+        return embedded
 
     def _embed_new(self, scope: Scope, texts: Sequence[str], *, everything: bool) -> dict[str, Vectors]:
         """Vectors for the texts that are not stored yet, made before the transaction.
@@ -182,13 +210,24 @@ class ArchivalStore:
         return dict(zip(lines, self._embedder.embed_lines(lines, numbers=[number for number, _ in new]), strict=True))
 
 
+def _left(session: Session, scope: Scope, line_ids: Sequence[str], drafts: Sequence[Draft]) -> list[ArchivalLine]:
+    """What is left of the lines that a write with a key stored, when it is repeated."""
+    lines = _lines(session, scope, line_ids)
+    if line_ids and not lines:
+        raise idempotency.deleted()
+    if not {line.content for line in lines} <= {draft.content for draft in drafts}:
+        raise idempotency.used()
+    return lines
+
+
 def _lines(session: Session, scope: Scope, line_ids: Sequence[str]) -> list[ArchivalLine]:
     """These lines in this order, without those forgotten since."""
     found: dict[str, ArchivalLineRow] = {}
-    for start in range(0, len(line_ids), _IDS_AT_ONCE):
-        some = col(ArchivalLineRow.id).in_(line_ids[start : start + _IDS_AT_ONCE])
-        rows = session.exec(select(ArchivalLineRow).where(some, col(ArchivalLineRow.deleted_at).is_(None))).all()
-        found.update((row.id, row) for row in rows)
+    for some in in_batches(line_ids):
+        statement = select(ArchivalLineRow).where(
+            col(ArchivalLineRow.id).in_(some), col(ArchivalLineRow.deleted_at).is_(None)
+        )
+        found.update((row.id, row) for row in session.exec(statement).all())
     return [_line(scope, found[line_id]) for line_id in line_ids if line_id in found]
 
 

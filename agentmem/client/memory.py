@@ -41,11 +41,14 @@ class Memory:
     whose name begins with `a`.
     """
 
-    def __init__(self, house: House, tenant_id: str, user_id: str, actor: str) -> None:
+    def __init__(
+        self, house: House, tenant_id: str, user_id: str, actor: str, *, respect_read_only: bool = False
+    ) -> None:
         self._house = house
         self._tenant_id = tenant_id
         self._user_id = user_id
         self._actor = actor
+        self._respect_read_only = respect_read_only
 
     def list(self, *, scope: ScopeFilter | None = None, agent_id: str | None = None) -> builtins.list[MemoryBlock]:
         """The live blocks, the archival one with its text included.
@@ -116,9 +119,10 @@ class Memory:
         Args:
             block_type: `core`, `archival`, or a name of your own (1 to 64 of `a-z`, `0-9`, `_`, `-`). In `archival`
                 every line of the text is a memory; lines that stay keep their id and provenance.
-            content: The whole new text, at most `max_block_chars` characters; empty is valid.
+            content: The whole new text, at most `max_block_chars` characters; empty is valid. An `archival` text may be
+                of any length, and each of its lines has at most `max_line_chars`.
             agent_id: The agent whose own block this is; `None` for the user's.
-            description: What the block is for, shown to the model; `None` keeps it.
+            description: What the block is for, shown to the model, at most `max_block_chars`; `None` keeps it.
             read_only: Whether the model's tools may not change it; `None` keeps it.
             expected_updated_at: `updated_at` of the block you read (UTC), or `None` to create one that must not exist.
 
@@ -128,10 +132,15 @@ class Memory:
 
         Raises:
             ConflictError: The stored block is another one; `current` holds it.
-            InvalidInputError: A name, a size or a timestamp breaks a rule above.
+            InvalidInputError: A name, a size or a timestamp breaks a rule above, or the block is read-only and this
+                client respects that.
         """
         scope = self._scope(agent_id)
         inputs.block_type(block_type)
+        if description is not None:
+            inputs.text("description", description, limit=self._house.settings.max_block_chars, empty=True)
+        if read_only is not None:
+            inputs.flag("read_only", read_only)
         expected = None if expected_updated_at is None else _token(expected_updated_at)
         if block_type != ARCHIVAL:
             return self._house.blocks.update(
@@ -142,9 +151,16 @@ class Memory:
                 actor=self._actor,
                 description=description,
                 read_only=read_only,
+                respect_read_only=self._respect_read_only,
             )
         block = self._house.archival.update(
-            scope, content, expected=expected, actor=self._actor, description=description, read_only=read_only
+            scope,
+            content,
+            expected=expected,
+            actor=self._actor,
+            description=description,
+            read_only=read_only,
+            respect_read_only=self._respect_read_only,
         )
         self._house.index.nudge()
         return block
@@ -159,7 +175,7 @@ class Memory:
             >>> client.memory.append("core", "- Works in Oslo").content
             '- Likes tea\n- Works in Oslo'
 
-        On `archival` it is `remember`.
+        On `archival` it is `remember`, and the block is returned as it is now.
 
         Args:
             block_type: The block.
@@ -169,26 +185,57 @@ class Memory:
 
         Raises:
             ConflictError: The key was used for another write.
-            InvalidInputError: The text is empty, or the block would be over its limit.
+            NotFoundError: What the key wrote was deleted since.
+            InvalidInputError: The text is empty, or the block would be over its limit, or is read-only and this client
+                respects that.
         """
         scope = self._scope(agent_id)
         if inputs.block_type(block_type) == ARCHIVAL:
             self.remember(content, agent_id=agent_id, idempotency_key=idempotency_key)
             return self._house.archival.get(scope, deleted=True)  # by now someone may have deleted it again
-        key = self._key(idempotency_key)
-        return self._house.blocks.append(scope, block_type, content, actor=self._actor, idempotency_key=key)
+        return self._house.blocks.append(
+            scope,
+            block_type,
+            content,
+            actor=self._actor,
+            idempotency_key=self._key(idempotency_key),
+            respect_read_only=self._respect_read_only,
+        )
 
-    def replace(self, block_type: str, old: str, new: str, *, agent_id: str | None = None) -> MemoryBlock:
+    def replace(
+        self, block_type: str, old: str, new: str, *, agent_id: str | None = None, idempotency_key: str | None = None
+    ) -> MemoryBlock:
         """Replace the one place in a block where `old` stands. Needs no token.
 
+            >>> _ = client.memory.append("core", "- Lives in Oslo")
+            >>> client.memory.replace("core", "Oslo", "Bergen").content
+            '- Lives in Bergen'
+
+        Args:
+            block_type: The block; archival lines are not replaced.
+            old: The text to replace; it must stand there exactly once.
+            new: What to put in its place; empty to remove it.
+            agent_id: The agent whose own block this is; `None` for the user's.
+            idempotency_key: The same key again returns the first result instead of replacing twice.
+
         Raises:
-            NotFoundError: There is no such block.
-            InvalidInputError: `old` does not stand there exactly once; the message says how often.
+            ConflictError: The key was used for another write.
+            NotFoundError: There is no such block, or what the key wrote was deleted since.
+            InvalidInputError: `old` does not stand there exactly once, and the message says how often; or the block
+                would be over its limit, or is read-only and this client respects that.
         """
         scope = self._scope(agent_id)
         if inputs.block_type(block_type) == ARCHIVAL:
             raise InvalidInputError("block_type: archival lines are not replaced; forget_line one and remember another")
-        return self._house.blocks.replace(scope, block_type, old, new, actor=self._actor)
+        return self._house.blocks.replace(
+            scope,
+            block_type,
+            old,
+            new,
+            actor=self._actor,
+            idempotency_key=self._key(idempotency_key),
+            respect_read_only=self._respect_read_only,
+        )
 
     def delete(
         self, block_type: str, *, agent_id: str | None = None, expected_updated_at: datetime | str | None = None
@@ -202,14 +249,19 @@ class Memory:
 
         Raises:
             ConflictError: A token is given and the stored block is another one; `current` holds it.
+            InvalidInputError: The block is read-only and this client respects that.
         """
         scope = self._scope(agent_id)
         inputs.block_type(block_type)
         expected = None if expected_updated_at is None else _token(expected_updated_at)
         if block_type != ARCHIVAL:
-            self._house.blocks.delete(scope, block_type, expected=expected, actor=self._actor)
+            self._house.blocks.delete(
+                scope, block_type, expected=expected, actor=self._actor, respect_read_only=self._respect_read_only
+            )
             return
-        self._house.archival.delete(scope, expected=expected, actor=self._actor)
+        self._house.archival.delete(
+            scope, expected=expected, actor=self._actor, respect_read_only=self._respect_read_only
+        )
         self._house.index.nudge()
 
     def history(self, block_type: str, *, agent_id: str | None = None) -> builtins.list[BlockVersion]:
@@ -247,14 +299,17 @@ class Memory:
             conversation_id: The conversation they come from.
             source: Who they come from: `user`, `assistant`, `tool`, `extractor` or `operator`.
             confidence: How sure they are, 0 to 1; below 0.5 they are stored and listed, but not recalled.
-            idempotency_key: The same key again returns the first result instead of adding twice.
+            idempotency_key: The same key again returns the first result instead of adding twice: of the lines that were
+                added then, those that were not deleted since.
 
         Returns:
             The lines as stored, in input order.
 
         Raises:
             ConflictError: The key was used for another write.
-            InvalidInputError: A line is empty or too long, or the store's vectors were made with another model.
+            NotFoundError: Every line that the key wrote was deleted since.
+            InvalidInputError: A line is empty or too long, the store's vectors were made with another model, or
+                archival memory is read-only and this client respects that.
             BackendError: The model or the database could not do it; nothing was written.
         """
         scope = self._scope(agent_id)
@@ -264,6 +319,7 @@ class Memory:
             drafts(lines, default, self._house.limits),
             actor=self._actor,
             idempotency_key=self._key(idempotency_key),
+            respect_read_only=self._respect_read_only,
         )
         self._house.index.nudge()
         return Values(stored)
@@ -325,19 +381,22 @@ class Memory:
         )
 
     def forget_line(self, line_id: str) -> None:
-        """Delete one archival line of this user, in whichever scope; nothing happens when there is none."""
+        """Delete one archival line of this user, in whichever scope; nothing happens when there is none.
+
+        Raises:
+            InvalidInputError: The archival memory it is in is read-only and this client respects that.
+        """
         self._house.archival.forget_line(
-            self._tenant_id, self._user_id, self._id("line_id", line_id), actor=self._actor
+            self._tenant_id,
+            self._user_id,
+            self._id("line_id", line_id),
+            actor=self._actor,
+            respect_read_only=self._respect_read_only,
         )
         self._house.index.nudge()
 
-    def is_read_only(self, block_type: str, *, agent_id: str | None = None) -> bool:
-        """Whether the model's tools must leave a block as it is; one that does not exist is free."""
-        return self._house.blocks.is_read_only(self._scope(agent_id), inputs.block_type(block_type))
-
     alist = twin(list)  # noqa: A003 - the method of this class
     alist_core = twin(list_core)
-    ais_read_only = twin(is_read_only)
     aget = twin(get)
     afind = twin(find)
     aupdate = twin(update)

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
+from sqlmodel import Session
 
 from agentmem import BackendError, ConflictError, InvalidInputError, Line, NotFoundError
+from agentmem.tables import LineTermsRow
 from agentmem.testing import HashingEmbeddings
 
 ENDS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
@@ -179,6 +181,22 @@ def test_what_is_forgotten_is_in_no_table(memory, tables):
     memory.delete("archival")
     assert "zebra" not in repr(tables())
     assert tables()["agentmem_line_chunk"] == []
+
+
+@pytest.mark.parametrize("forget", ["line", "update", "scope"])
+def test_the_words_of_a_line_are_erased_with_it(mem, memory, tables, forget):
+    (line, kept) = memory.remember(["tea", "rye"])
+    with Session(mem._house.database._engine) as session:  # noqa: SLF001 - nothing public writes them yet
+        session.add_all(LineTermsRow(line_id=one.id, made_by="words 1 english", terms=b"bag") for one in (line, kept))
+        session.commit()
+    if forget == "line":
+        memory.forget_line(line.id)
+    elif forget == "update":
+        memory.update("archival", "rye", expected_updated_at=memory.get("archival").updated_at)
+    else:
+        memory.delete("archival")
+    left = {row[0] for row in tables()["agentmem_line_terms"]}
+    assert left == (set() if forget == "scope" else {kept.id})
 
 
 def test_a_failing_model_is_a_backend_error_and_writes_nothing(open_mem, tables):

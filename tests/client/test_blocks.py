@@ -70,7 +70,7 @@ def test_a_token_for_a_block_that_is_gone_conflicts_with_nothing_current(memory,
         token = memory.update("core", "one", expected_updated_at=None).updated_at
         memory.delete("core")
     for content in ("one", ""):
-        with pytest.raises(ConflictError) as caught:
+        with pytest.raises(ConflictError, match="deleted or never written") as caught:
             memory.update("core", content, expected_updated_at=token)
         assert caught.value.current is None
 
@@ -248,12 +248,13 @@ def test_replace_by_the_same_text_writes_nothing(memory):
 
 
 @pytest.mark.parametrize("deleted", [False, True])
-def test_replace_in_a_block_that_is_not_there_is_not_found(memory, deleted):
+@pytest.mark.parametrize("old", ["tea", ""])
+def test_replace_in_a_block_that_is_not_there_is_not_found_whatever_is_looked_for(memory, deleted, old):
     if deleted:
         memory.append("core", "tea")
         memory.delete("core")
-    with pytest.raises(NotFoundError):
-        memory.replace("core", "tea", "rye")
+    with pytest.raises(NotFoundError, match="block_type"):
+        memory.replace("core", old, "rye")
 
 
 def test_history_tells_when_who_and_what(mem, clock):

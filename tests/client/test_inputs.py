@@ -49,6 +49,7 @@ SOUND = {
     "progress": None,
     "query": "text",
     "read_only": None,
+    "respect_read_only": False,
     "scope": "all",
     "since": datetime(2026, 1, 1, tzinfo=UTC),
     "source": "user",
@@ -109,6 +110,7 @@ def bad(name):
         "options": [5, "zebra", {}, {"memory_policy": {}}, MemoryPolicy(), RunOptions],
         "progress": [5, "zebra"],
         "read_only": NO_FLAG,
+        "respect_read_only": [*NO_FLAG, None],
     }[name]
 
 
@@ -227,7 +229,7 @@ SETTINGS = {
     "max_block_chars": [0, "many"],
     "max_line_chars": [0],
     "max_value_bytes": [0],
-    "max_id_chars": [0],
+    "max_id_chars": [0, 63],
     "max_fact_days": [0],
     "idle_minutes": [0],
     "home": [5, "zebra\x00"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from agentmem import InvalidInputError, Line
 
-LIMITS = {"max_block_chars": 40, "max_line_chars": 30, "max_id_chars": 20}
+LIMITS = {"max_block_chars": 40, "max_line_chars": 30, "max_id_chars": 64}
 OVER = 1
 
 
@@ -27,6 +29,9 @@ WRITES = {
     "replace": _replaced,
     "description": lambda memory, text: (
         memory.update("core", "", expected_updated_at=None, description=text).description
+    ),
+    "description of archival memory": lambda memory, text: (
+        memory.update("archival", "", expected_updated_at=None, description=text).description
     ),
 }
 LINES = {
@@ -98,8 +103,13 @@ def test_archival_memory_as_a_whole_has_no_limit(small):
 def test_an_id_has_max_id_chars_and_no_more(small, use):
     limit = LIMITS["max_id_chars"]
     use(small, "i" * limit)
-    with pytest.raises(InvalidInputError, match=r"21 characters.* 20 "):
+    with pytest.raises(InvalidInputError, match=r"65 characters.* 64 "):
         use(small, "i" * (limit + OVER))
+
+
+def test_the_least_max_id_chars_leaves_room_for_a_sha256_and_every_writer_of_agentmem(small):
+    memory = small.client("ada", actor="assistant").memory
+    assert memory.append("core", "x", idempotency_key=hashlib.sha256(b"call").hexdigest()).version == 1
 
 
 @pytest.mark.parametrize("limit", [1, 50])

@@ -145,13 +145,10 @@ class Story(RuleBasedStateMachine):
             return self.memory.replace(key[0], old, new, agent_id=key[1])
 
         replaced = model.content.replace(old, new)
-        if not old:
-            with pytest.raises(InvalidInputError):
-                call()
-        elif not model.live:
+        if not model.live:
             with pytest.raises(NotFoundError):
                 call()
-        elif model.content.count(old) != 1 or len(replaced) > LIMIT:
+        elif not old or model.content.count(old) != 1 or len(replaced) > LIMIT:
             with pytest.raises(InvalidInputError):
                 call()
         else:

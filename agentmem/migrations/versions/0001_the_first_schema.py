@@ -1,4 +1,4 @@
-"""The first schema: blocks with history, archival lines with vectors, the change counter, the index."""
+"""The first schema: blocks with history, archival lines with vectors and words, the change counter, the index."""
 
 from __future__ import annotations
 
@@ -42,18 +42,6 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
-        "agentmem_write_receipt",
-        sa.Column("tenant_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("user_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("agent_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("operation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("result", sa.Text(), nullable=False),
-        sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "user_id", "agent_id", "key", name=op.f("pk_agentmem_write_receipt")),
-    )
-    op.create_table(
         "agentmem_archival_line",
         sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("block_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -65,6 +53,7 @@ def upgrade() -> None:
         sa.Column("conversation_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("occurred_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("idempotency_key", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
         sa.Column("updated_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
         sa.Column("deleted_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
@@ -113,6 +102,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("block_id", "version", name=op.f("pk_agentmem_block_version")),
     )
     op.create_table(
+        "agentmem_idempotency_key",
+        sa.Column("tenant_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("user_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("agent_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("operation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("block_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["block_id"],
+            ["agentmem_memory_block.id"],
+            name=op.f("fk_agentmem_idempotency_key_block_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", "agent_id", "key", name=op.f("pk_agentmem_idempotency_key")),
+    )
+    with op.batch_alter_table("agentmem_idempotency_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agentmem_idempotency_key_block_id"), ["block_id"], unique=False)
+
+    op.create_table(
         "agentmem_search_index",
         sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("url", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -154,14 +165,29 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("line_id", "embedder_id", "chunk", name=op.f("pk_agentmem_line_chunk")),
     )
+    op.create_table(
+        "agentmem_line_terms",
+        sa.Column("line_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("made_by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("terms", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["agentmem_archival_line.id"], name=op.f("fk_agentmem_line_terms_line_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("line_id", name=op.f("pk_agentmem_line_terms")),
+    )
     op.execute("INSERT INTO agentmem_store_state (id, seq) VALUES (1, 0)")
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_table("agentmem_line_terms")
     op.drop_table("agentmem_line_chunk")
     op.drop_table("agentmem_store_state")
     op.drop_table("agentmem_search_index")
+    with op.batch_alter_table("agentmem_idempotency_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_agentmem_idempotency_key_block_id"))
+
+    op.drop_table("agentmem_idempotency_key")
     op.drop_table("agentmem_block_version")
     with op.batch_alter_table("agentmem_archival_line", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_agentmem_archival_line_seq"))
@@ -173,6 +199,5 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_agentmem_archival_line_block_id_seq"))
 
     op.drop_table("agentmem_archival_line")
-    op.drop_table("agentmem_write_receipt")
     op.drop_table("agentmem_memory_block")
     op.drop_table("agentmem_embedder")

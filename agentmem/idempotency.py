@@ -1,0 +1,101 @@
+"""Idempotency keys: what a write did, kept in its own transaction, so that repeating it gives the first result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final, cast
+
+from sqlmodel import col, select, update
+
+from agentmem.database import in_batches
+from agentmem.errors import ConflictError, NotFoundError
+from agentmem.tables import ArchivalLineRow, IdempotencyKeyRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlmodel import Session
+
+    from agentmem.models import Scope
+
+_FORGOTTEN: Final = ""
+
+
+class FirstResult:
+    """The first result of one write: one scope, one key, one operation, one content.
+
+    Without a key nothing is looked up and nothing is kept. Once a part of what
+    was written is deleted, the key no longer knows what all of it was.
+
+    Args:
+        scope: Whose write it is; a key means something only there.
+        key: The caller's idempotency key.
+        operation: What is done, such as `append`.
+        content: Everything that makes the write what it is, as JSON values.
+    """
+
+    def __init__(self, scope: Scope, key: str | None, operation: str, content: Sequence[object]) -> None:
+        self._owner = {"tenant_id": scope.tenant_id, "user_id": scope.user_id, "agent_id": scope.agent_id or ""}
+        self._key = key
+        self._operation = operation
+        said = json.dumps([operation, *content], ensure_ascii=True, default=str)
+        self._fingerprint = hashlib.sha256(said.encode()).hexdigest()
+
+    def find(self, session: Session) -> list[str] | None:
+        """The first result, or None when the write was not done yet; that of a deleted block is empty.
+
+        Raises:
+            ConflictError: The key was used for another write.
+        """
+        if self._key is None:
+            return None
+        row = session.get(IdempotencyKeyRow, {**self._owner, "key": self._key})
+        if row is None:
+            return None
+        if row.operation != self._operation or row.fingerprint not in {self._fingerprint, _FORGOTTEN}:
+            raise used()
+        return cast("list[str]", json.loads(row.result))
+
+    def keep(self, session: Session, result: Sequence[str], moment: datetime, *, block_id: str | None) -> None:
+        """Keep the result with the write; `block_id` names the block or archival header it wrote to."""
+        if self._key is None:
+            return
+        session.add(
+            IdempotencyKeyRow(
+                **self._owner,
+                key=self._key,
+                operation=self._operation,
+                fingerprint=self._fingerprint,
+                result=json.dumps(list(result)),
+                block_id=block_id,
+                created_at=moment,
+            )
+        )
+
+
+def forget_block(session: Session, block_id: str) -> None:
+    """Empty what the keys of a block's writes know of its content: a fingerprint tells who can guess the text."""
+    statement = update(IdempotencyKeyRow).where(col(IdempotencyKeyRow.block_id) == block_id)
+    session.exec(statement.values(fingerprint=_FORGOTTEN, result="[]"))
+
+
+def forget_lines(session: Session, block_id: str, line_ids: Sequence[str]) -> None:
+    """The same for the writes that these archival lines came from; their keys still know the lines that are left."""
+    for some in in_batches(line_ids):
+        keys = select(ArchivalLineRow.idempotency_key).where(col(ArchivalLineRow.id).in_(some))
+        statement = update(IdempotencyKeyRow).where(
+            col(IdempotencyKeyRow.block_id) == block_id, col(IdempotencyKeyRow.key).in_(keys)
+        )
+        session.exec(statement.values(fingerprint=_FORGOTTEN))
+
+
+def used() -> ConflictError:
+    """The answer to a key that belongs to another write."""
+    return ConflictError("idempotency_key: it was used before, for another write; use a new key for new content")
+
+
+def deleted() -> NotFoundError:
+    """The answer to a repetition when nothing is left of what was written."""
+    return NotFoundError("idempotency_key: what it wrote was deleted since; use a new key to write it again")
