@@ -222,12 +222,13 @@ class CheckReport(Shown):
 
     Args:
         ok: Whether SQL and the index agree; a store with no index yet is fine too.
-        answers: Who answers recalls in large scopes now; small ones are always scanned.
+        answers: Who would answer the next recall in a large scope; small ones are always scanned.
         lines: Live archival lines in SQL.
         indexed: Vectors that Chroma holds, `None` where it was not asked.
         pending: Changes that Chroma has not seen yet. They are taken in batches: not a fault.
         embedder: The model the stored vectors were made with, `None` in an empty store.
         problems: What is wrong and what to do, one sentence each.
+        notes: What is in order and good to know, one sentence each.
     """
 
     ok: bool
@@ -237,3 +238,4 @@ class CheckReport(Shown):
     pending: int
     embedder: str | None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

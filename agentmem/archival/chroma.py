@@ -81,8 +81,8 @@ class ChromaVectors:
             )
             return found["ids"][0]
 
-    def stored(self) -> Generator[tuple[str, Vectors]]:
-        """Every id with its vector."""
+    def stored(self) -> Generator[list[tuple[str, Vectors]]]:
+        """Every id with its vector, page by page."""
         with _translated():
             for shard in range(_SHARDS):
                 collection = self._find(shard)
@@ -94,8 +94,8 @@ class ChromaVectors:
                     embeddings = page["embeddings"]
                     if embeddings is None or len(embeddings) != len(page["ids"]):
                         raise IndexFailedError("Chroma has ids without vectors")
-                    for line_id, embedding in zip(page["ids"], embeddings, strict=True):
-                        yield line_id, np.asarray(embedding, dtype=np.float32)
+                    rows = zip(page["ids"], embeddings, strict=True)
+                    yield [(line_id, np.asarray(embedding, dtype=np.float32)) for line_id, embedding in rows]
 
     def drop_others(self, family: str) -> None:
         """Delete every collection whose name begins with `family`, these excepted."""

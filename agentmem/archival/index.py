@@ -24,6 +24,10 @@ class IndexUnavailableError(Exception):
     """The index cannot answer now; its message says why. The exact scan can."""
 
 
+class IndexElsewhereError(IndexUnavailableError):
+    """Another process answers from the index, which is no fault of it."""
+
+
 class IndexFailedError(IndexUnavailableError):
     """The index did something that leaves its state unknown."""
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from filelock import FileLock, Timeout
-from sqlmodel import select
+from sqlmodel import col, select
 
-from agentmem.archival.chroma import address
-from agentmem.archival.index import IndexUnavailableError
+from agentmem.archival.chroma import ChromaVectors, address
+from agentmem.archival.index import IndexElsewhereError, IndexFailedError, IndexUnavailableError
 from agentmem.tables import SearchIndexRow
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlmodel import Session
@@ -34,23 +38,37 @@ class Place(Protocol):
         """Become the owner.
 
         Raises:
-            IndexUnavailableError: Another process is.
+            IndexElsewhereError: Another process is.
+            IndexUnavailableError: Nothing can be kept here.
         """
+
+    def held(self) -> AbstractContextManager[None]:
+        """Own it for a moment, to look at it; nothing is made for that.
+
+        Raises:
+            IndexElsewhereError: Another process is the owner.
+            IndexUnavailableError: Nothing can be kept here.
+        """
+        ...
 
     def release(self) -> None:
         """Let another process become the owner."""
 
     def settle(self, index_id: str) -> None:
-        """Note the id of a new index."""
+        """Note the id of a new index.
 
-    def doubt(self, row: SearchIndexRow) -> str | None:
-        """Why what lies here may not be what the row says, None when it is."""
+        Raises:
+            IndexFailedError: It cannot be written.
+        """
+
+    def doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:
+        """Why what lies here may not be what its row says, or what no row speaks of; None when all is in order."""
 
     def location(self, generation: int) -> Path | str:
         """What Chroma opens."""
         ...
 
-    def tidy(self, generation: int) -> None:
+    def tidy(self, generation: int | None) -> None:
         """Remove what other generations left."""
 
 
@@ -78,14 +96,25 @@ class Folder:
 
     def acquire(self) -> None:
         """Take the lock without waiting."""
-        try:
+        with _translated():
             self._path.mkdir(parents=True, exist_ok=True)
             if not self._lock.is_locked:
                 self._lock.acquire()
-        except Timeout:
-            raise IndexUnavailableError("another process owns the index folder") from None
-        except OSError as error:
-            raise IndexUnavailableError(f"the index folder cannot be written ({type(error).__name__})") from error
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Hold the lock if there is one to hold, and see whether the folder could be written."""
+        if self._lock.is_locked:
+            yield
+            return
+        with _translated():
+            self._require_writable()
+            if (self._path / _LOCK_FILE).exists():
+                self._lock.acquire()
+        try:
+            yield
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Give the lock back."""
@@ -93,13 +122,18 @@ class Folder:
 
     def settle(self, index_id: str) -> None:
         """Write the id into the folder."""
-        (self._path / _ID_FILE).write_text(index_id, "ascii")
+        try:
+            (self._path / _ID_FILE).write_text(index_id, "ascii")
+        except OSError as error:
+            raise IndexFailedError(f"the id of the index cannot be written ({type(error).__name__})") from error
 
-    def doubt(self, row: SearchIndexRow) -> str | None:
+    def doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:
         """A folder is only trusted when its last owner closed it and it is still there."""
+        if row is None:
+            return "its folder or the id in it is gone" if self._is_missed(session) else None
         if not row.clean:
             return "its last owner did not close it"
-        if row.watermark and not self.location(row.generation).exists():
+        if not self.location(row.generation).is_dir():
             return "its folder is gone"
         return None
 
@@ -107,11 +141,37 @@ class Folder:
         """One folder for each generation."""
         return self._path / f"generation-{generation}"
 
-    def tidy(self, generation: int) -> None:
+    def tidy(self, generation: int | None) -> None:
         """Deleting in Chroma leaves vectors on the disk; deleting folders does not."""
-        for old in self._path.glob("generation-*"):
-            if old != self.location(generation):
+        for old in self._generations():
+            if generation is not None and old == self.location(generation):
+                continue
+            if old.is_dir():
                 shutil.rmtree(old, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    old.unlink()
+
+    def _generations(self) -> list[Path]:
+        return list(self._path.glob("generation-*"))
+
+    def _is_missed(self, session: Session) -> bool:
+        """Whether an index was here before: it left something, or the database beside it knows of one."""
+        if (self._path / _ID_FILE).exists() or self._generations():
+            return True
+        if session.get_bind().dialect.name != "sqlite":
+            return False  # a database on a server may serve many homes, and each has an index of its own
+        known = select(SearchIndexRow.id).where(col(SearchIndexRow.url).is_(None))
+        return session.exec(known.limit(1)).first() is not None
+
+    def _require_writable(self) -> None:
+        there = next(folder for folder in (self._path, *self._path.parents) if folder.exists())
+        if not there.is_dir():
+            raise NotADirectoryError
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError
+        if (self._path / _ID_FILE).is_dir():
+            raise IsADirectoryError
 
 
 class Server:
@@ -137,13 +197,19 @@ class Server:
     def acquire(self) -> None:
         """A server has no owner."""
 
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """A server has no owner, but it must answer."""
+        ChromaVectors(self._location, "").close()
+        yield
+
     def release(self) -> None:
         """A server has no owner."""
 
     def settle(self, index_id: str) -> None:
         """The row itself holds the URL."""
 
-    def doubt(self, row: SearchIndexRow) -> str | None:  # noqa: ARG002 - a server answers for itself
+    def doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:  # noqa: ARG002 - as it says
         """A server answers for itself."""
         return None
 
@@ -151,5 +217,15 @@ class Server:
         """The URL."""
         return self._location
 
-    def tidy(self, generation: int) -> None:
+    def tidy(self, generation: int | None) -> None:
         """Old collections are dropped through the client."""
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except Timeout:
+        raise IndexElsewhereError("another process owns the index folder") from None
+    except OSError as error:
+        raise IndexUnavailableError(f"the index folder cannot be written ({type(error).__name__})") from error

@@ -8,12 +8,11 @@ fresh generation is filled from SQL.
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import numpy as np
 from sqlmodel import Session, col, update
 
 from agentmem.archival import vectors
@@ -23,22 +22,44 @@ from agentmem.database import state
 from agentmem.tables import SearchIndexRow
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from agentmem.archival.place import Place
     from agentmem.database import Database
     from agentmem.embedding import Vectors
 
-_TOLERANCE = 1e-5
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class IndexReport:
-    """What Chroma holds beside what SQL says it should, in numbers of vectors."""
+class Standing:
+    """Where an index stands, seen without touching it.
 
-    stored: int
-    missing: int
-    foreign: int
-    different: int
+    Args:
+        begun: Whether there is one.
+        watermark: The number of the last change it has seen; 0 when it will be filled anew.
+        pending: How many changes it has not seen.
+        batch: How many may be waiting.
+        doubt: Why it will be filled anew at the next search, None when it is as it should be.
+        obstacle: Why it cannot be used now, None when it can.
+    """
+
+    begun: bool
+    watermark: int
+    pending: int
+    batch: int
+    doubt: str | None = None
+    obstacle: IndexUnavailableError | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it would answer the next search."""
+        return self.obstacle is None and few(self.pending, self.batch)
+
+
+def few(pending: int, batch: int) -> bool:
+    """Whether so few changes are waiting that a search hands them over first."""
+    return pending <= batch
 
 
 class Pump:
@@ -58,6 +79,7 @@ class Pump:
         self._trusted = trusted
         self._chroma: ChromaVectors | None = None
         self._row: SearchIndexRow | None = None
+        self._visits = 0  # how many look at what was opened only for that
 
     def nearest(self, seq: int, block_id: str, vector: Vectors, limit: int) -> list[str]:
         """The ids of about the nearest lines of one scope, as of change `seq` or later.
@@ -66,7 +88,7 @@ class Pump:
             IndexUnavailableError: More than a batch is waiting, or another process owns the index.
         """
         chroma, row = self.open()
-        if seq - row.watermark > self._batch:
+        if not few(seq - row.watermark, self._batch):
             raise IndexUnavailableError("many changes are waiting to be taken over")
         while row.watermark < seq:
             self.take()
@@ -97,6 +119,7 @@ class Pump:
 
     def open(self) -> tuple[ChromaVectors, SearchIndexRow]:
         """Chroma and its row as it is now, opened if they are not; anew when there is a doubt."""
+        self._visits = 0  # who comes to work with it, stays
         if self._chroma is None or self._row is None:
             return self._begin(anew=not self._trusted)
         with self._database.read() as session:
@@ -111,28 +134,45 @@ class Pump:
         """Start an empty generation, whatever there is."""
         self._begin(anew=True)
 
-    def compare(self) -> IndexReport:
-        """Every vector in Chroma against SQL, those of lines that are waiting excepted."""
-        chroma, row = self.open()
-        with self._database.read() as session:
-            live = vectors.changes(session, row.embedder_id, after=0)
-            waiting = {change.line_id for change in vectors.changes(session, row.embedder_id, after=row.watermark)}
-        expected = {change.line_id: change.vector for change in live if change.line_id not in waiting}
-        stored = foreign = different = 0
-        for line_id, vector in chroma.stored():
-            stored += 1
-            if line_id in waiting:
-                continue
-            wanted = expected.pop(line_id, None)
-            if wanted is None:
-                foreign += 1
-            elif wanted.shape != vector.shape or float(np.abs(wanted - vector).max()) > _TOLERANCE:
-                different += 1
-        missing = sum(vector is not None for vector in expected.values())
-        return IndexReport(stored=stored, missing=missing, foreign=foreign, different=different)
+    def look(self) -> Standing:
+        """Where the index stands; nothing is opened or begun for that."""
+        try:
+            with self._place.held() if self._chroma is None else nullcontext(), self._database.read() as session:
+                row = self._find(session)
+                return standing(session, row, batch=self._batch, doubt=self._doubt(session, row))
+        except IndexUnavailableError as obstacle:
+            with self._database.read() as session:
+                return standing(session, self._find(session), batch=self._batch, obstacle=obstacle)
+
+    def visit(self) -> Generator[list[tuple[str, Vectors]]]:
+        """Every id with its vector, page by page; what is closed is opened for it, until `leave`.
+
+        Raises:
+            IndexUnavailableError: There is none, or a doubt about it, or another process owns it.
+        """
+        if self._chroma is not None and not self._visits:
+            chroma, _ = self.open()
+            return self._pages(chroma)
+        if self._chroma is None:
+            self._place.acquire()
+            try:
+                self._chroma, self._row = self._open_as_it_is()
+            except BaseException:
+                self._place.release()
+                raise
+        self._visits += 1
+        return self._pages(self._chroma)
+
+    def leave(self) -> None:
+        """End a visit; the last one closes what was opened for it, as it was."""
+        if self._visits == 1:
+            self._close_as_it_was()
+        self._visits = max(0, self._visits - 1)
 
     def close(self) -> None:
         """Hand over the last few changes, close Chroma and note that it was left in order."""
+        if self._visits:
+            self._close_as_it_was()
         if self._chroma is None or self._row is None:
             return
         with self._database.read() as session:
@@ -145,39 +185,90 @@ class Pump:
 
     def let_go(self) -> None:
         """Give Chroma's files or connections free after a failure, without a word about their state."""
-        chroma, self._chroma = self._chroma, None
-        if chroma is not None:
-            with suppress(IndexFailedError):
-                chroma.close()
+        with suppress(IndexFailedError):
+            if self._visits:
+                self._close_as_it_was()
+            if self._chroma is not None:
+                self._chroma.close()
+        self._chroma = None
 
     def _begin(self, *, anew: bool) -> tuple[ChromaVectors, SearchIndexRow]:
+        self._visits = 0
         self._place.acquire()
         if self._chroma is not None:
             self._chroma.close()
             self._chroma = None
         with self._database.read() as session:
             row, embedder_id = self._place.find(session), state(session).embedder_id
-        doubt = None
-        if row is not None and not anew:
-            doubt = "its vectors are another model's" if row.embedder_id != embedder_id else self._place.doubt(row)
+            doubt = None if anew else self._doubt(session, row)
         if doubt:
             _log.warning("the index is not trusted: %s; it is filled anew from SQL", doubt)
         self._row = self._settle(row, embedder_id, anew=anew or doubt is not None)
-        family = f"agentmem-{self._row.id}-"
-        self._chroma = ChromaVectors(self._place.location(self._row.generation), f"{family}{self._row.generation}")
-        self._chroma.drop_others(family)
+        self._trusted = True
+        self._chroma = ChromaVectors(self._place.location(self._row.generation), _prefix(self._row))
+        self._chroma.drop_others(_family(self._row))
         return self._chroma, self._row
+
+    def _open_as_it_is(self) -> tuple[ChromaVectors, SearchIndexRow]:
+        """Chroma and its row, marked as in use meanwhile: who ends in between leaves a doubt."""
+        with self._database.read() as session:
+            row = self._place.find(session)
+            doubt = self._doubt(session, row)
+        if row is None or doubt:
+            raise IndexUnavailableError(doubt or "there is none")
+        self._note(row, clean=False)
+        try:
+            return ChromaVectors(self._place.location(row.generation), _prefix(row)), row
+        except BaseException:
+            self._note(row, clean=row.clean)
+            raise
+
+    def _close_as_it_was(self) -> None:
+        chroma, row = self._chroma, self._row
+        self._visits, self._chroma, self._row = 0, None, None
+        try:
+            if chroma is not None and row is not None:
+                chroma.close()
+                self._note(row, clean=row.clean)
+        finally:
+            self._place.release()
+
+    def _pages(self, chroma: ChromaVectors) -> Generator[list[tuple[str, Vectors]]]:
+        pages = chroma.stored()
+        while self._chroma is chroma:
+            page = next(pages, None)
+            if page is None:
+                return
+            yield page
+        raise IndexUnavailableError("it was closed or begun anew while it was read")
+
+    def _find(self, session: Session) -> SearchIndexRow | None:
+        if self._chroma is None or self._row is None:
+            return self._place.find(session)
+        return session.get(SearchIndexRow, self._row.id)
+
+    def _doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:
+        """Why what lies there must be filled anew; an open index is known to be in order."""
+        if row is not None and row.embedder_id != state(session).embedder_id:
+            return "its vectors are another model's"
+        if self._chroma is not None:
+            return None
+        return self._place.doubt(session, row) if self._trusted else "it does not hold what it was given"
 
     def _settle(self, row: SearchIndexRow | None, embedder_id: int | None, *, anew: bool) -> SearchIndexRow:
         """The row of the generation to work with, marked as in use before Chroma is touched."""
+        new_id = uuid4().hex
+        if row is None:
+            self._place.settle(new_id)
+            self._place.tidy(None)
 
         def body(session: Session) -> SearchIndexRow:
-            if row is None:
+            mine = self._place.find(session) if row is None else session.get_one(SearchIndexRow, row.id)
+            if mine is None:
                 mine = SearchIndexRow(
-                    id=uuid4().hex, url=self._place.url, generation=1, watermark=0, embedder_id=embedder_id, clean=False
+                    id=new_id, url=self._place.url, generation=1, watermark=0, embedder_id=embedder_id, clean=False
                 )
             else:
-                mine = session.get_one(SearchIndexRow, row.id)
                 mine.clean = False
                 if anew:
                     mine.generation, mine.watermark, mine.embedder_id = mine.generation + 1, 0, embedder_id
@@ -185,7 +276,6 @@ class Pump:
             return mine
 
         mine = self._database.write(body)
-        self._place.settle(mine.id)
         self._place.tidy(mine.generation)
         return mine
 
@@ -199,3 +289,25 @@ class Pump:
         statement = update(SearchIndexRow).where(*mine).values(**values)
         if self._database.write(lambda session: session.exec(statement).rowcount) != 1:
             raise IndexFailedError("another generation of the index was begun")
+
+
+def standing(
+    session: Session,
+    row: SearchIndexRow | None,
+    *,
+    batch: int,
+    doubt: str | None = None,
+    obstacle: IndexUnavailableError | None = None,
+) -> Standing:
+    """Where the index with this row stands."""
+    watermark = 0 if row is None or doubt else row.watermark
+    pending = state(session).seq - watermark
+    return Standing(row is not None, watermark, pending, batch, doubt, obstacle)
+
+
+def _family(row: SearchIndexRow) -> str:
+    return f"agentmem-{row.id}-"
+
+
+def _prefix(row: SearchIndexRow) -> str:
+    return f"{_family(row)}{row.generation}"

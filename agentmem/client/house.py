@@ -8,8 +8,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from agentmem import inputs
-from agentmem.agents import AgentRegistry
-from agentmem.archival import guard
+from agentmem.agents import AgentRegistry, shared_registry
+from agentmem.archival import chroma_index
 from agentmem.archival.lines import Limits
 from agentmem.archival.place import Folder, Server
 from agentmem.archival.recall import Recall
@@ -19,6 +19,7 @@ from agentmem.blocks import BlockStore
 from agentmem.database import Database
 from agentmem.embedding import Embedder, default_embeddings
 from agentmem.errors import BackendError, InvalidInputError
+from agentmem.settings import DATABASE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from agentmem.settings import Settings
 
-_DATABASE_FILE = "agentmem.db"
 _INDEX_FOLDER = "index"
 
 
@@ -43,21 +43,17 @@ class House:
     """One opened store: its settings and its rooms, shared by all tenants and clients."""
 
     settings: Settings
+    limits: Limits
     database: Database
     embedder: Embedder
     blocks: BlockStore
     archival: ArchivalStore
     recall: Recall
-    index: guard.ChromaIndex
+    index: chroma_index.ChromaIndex
     clock: Callable[[], datetime]
     chat_model: BaseChatModel | None
-    agents: AgentRegistry = field(default_factory=AgentRegistry)
+    agents: AgentRegistry
     _closed: Event = field(default_factory=Event)
-
-    @property
-    def limits(self) -> Limits:
-        """The most characters of a line and of an id."""
-        return Limits(line_chars=self.settings.max_line_chars, id_chars=self.settings.max_id_chars)
 
     def require_open(self) -> None:
         """Raise InvalidInputError on a handle that was closed."""
@@ -69,7 +65,8 @@ class House:
         if self._closed.is_set():
             return
         self._closed.set()
-        guard.leave(self.index)
+        self.agents.leave(self.database)
+        chroma_index.leave(self.index)
         self.database.close()
 
 
@@ -83,13 +80,18 @@ def build(
     """Open the database, bring its schema up to date, and put the rooms together. Chroma and the model wait.
 
     Raises:
-        InvalidInputError: A URL cannot be read.
+        InvalidInputError: A URL cannot be read, a part has not the methods it needs, or the index is open in this
+            process with another setting.
         BackendError: The folder or the database cannot be used.
     """
     if embeddings is not None and not all(
         callable(getattr(embeddings, name, None)) for name in ("embed_documents", "embed_query")
     ):
         raise InvalidInputError(f"embeddings: must be a LangChain Embeddings, not {type(embeddings).__name__}")
+    if chat_model is not None and not all(
+        callable(getattr(chat_model, name, None)) for name in ("invoke", "with_structured_output")
+    ):
+        raise InvalidInputError(f"chat_model: must be a LangChain chat model, not {type(chat_model).__name__}")
     if clock is not None and not callable(clock):
         raise InvalidInputError(f"clock: must be a function that returns the time, not {type(clock).__name__}")
     inputs.text("home", str(settings.home))
@@ -99,7 +101,11 @@ def build(
     embedder = Embedder(embeddings or default_embeddings())
     clock = clock or system_clock
     limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
-    index = guard.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
+    try:
+        index = chroma_index.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
+    except InvalidInputError:
+        database.close()
+        raise
     recall = Recall(
         database,
         embedder,
@@ -109,6 +115,7 @@ def build(
     )
     return House(
         settings=settings,
+        limits=limits,
         database=database,
         embedder=embedder,
         blocks=BlockStore(database, clock, max_chars=settings.max_block_chars),
@@ -117,6 +124,7 @@ def build(
         index=index,
         clock=clock,
         chat_model=chat_model,
+        agents=shared_registry(database),
     )
 
 
@@ -131,4 +139,4 @@ def _file(home: Path) -> Path:
             f"home: the folder of the store cannot be made or used ({type(error).__name__}); "
             "give another path to agentmem.open, or set AGENTMEM_HOME"
         ) from error
-    return home / _DATABASE_FILE
+    return home / DATABASE_FILE

@@ -60,12 +60,13 @@ class AgentMem:
         """
         return AgentMem(self._house, inputs.identifier("tenant_id", tenant_id, limit=self.settings.max_id_chars))
 
-    def client(self, user_id: str, *, actor: str = "operator") -> Client:
+    def client(self, user_id: str, *, actor: str = "operator", respect_read_only: bool = False) -> Client:
         """The memory of one user of this tenant.
 
         Args:
             user_id: The person, as opaque text.
             actor: Who writes, as history will say.
+            respect_read_only: Refuse to change blocks marked read_only, as the model's tools do.
 
         Raises:
             InvalidInputError: An id is empty, too long or not text.
@@ -73,7 +74,8 @@ class AgentMem:
         limit = self.settings.max_id_chars
         inputs.identifier("user_id", user_id, limit=limit)
         inputs.identifier("actor", actor, limit=limit)
-        return Client(self._house, self._tenant_id, user_id, actor)
+        inputs.flag("respect_read_only", respect_read_only)
+        return Client(self._house, self._tenant_id, user_id, actor, respect_read_only=respect_read_only)
 
     def warm_up(self) -> None:
         """Load the embedding model now, so that no first recall waits for it, or runs into its policy's timeout.
@@ -84,7 +86,14 @@ class AgentMem:
         self._house.embedder.probe()
 
     def check(self) -> CheckReport:
-        """Whether SQL and the index agree, who answers, and what is waiting."""
+        """Whether SQL and the index agree, who answers, and what is waiting. Nothing is changed.
+
+        Only an index that is in order is compared, vector by vector; one in doubt is a problem of the report, and one
+        that another process owns a note.
+
+        Raises:
+            BackendError: The database did not answer.
+        """
         return upkeep.check(self._house.database, self._house.index)
 
     def reindex(self, *, embed: bool = False, progress: Callable[[int, int], None] | None = None) -> int:
@@ -139,9 +148,11 @@ class AgentMem:
 class Client:
     """One user of one tenant: `memory` and `agents`. Cheap to make, safe to share."""
 
-    def __init__(self, house: House, tenant_id: str, user_id: str, actor: str) -> None:
+    def __init__(
+        self, house: House, tenant_id: str, user_id: str, actor: str, *, respect_read_only: bool = False
+    ) -> None:
         self.user_id = user_id
-        self.memory = Memory(house, tenant_id, user_id, actor)
+        self.memory = Memory(house, tenant_id, user_id, actor, respect_read_only=respect_read_only)
         self.agents = ClientAgents(house, tenant_id, user_id)
 
     def __repr__(self) -> str:
@@ -178,14 +189,17 @@ def open(
         chroma_url: `http://host:port` of a Chroma server in place of the folder's index.
         embeddings: Any LangChain `Embeddings`; else all-MiniLM-L6-v2. The store knows it by its `model_name` or
             `model`, else by its class, and by what it makes of a fixed sentence.
-        chat_model: The model that reads conversations.
+        chat_model: The model that reads conversations; not used yet.
         clock: What time it is, as aware datetimes; else the computer's clock.
         **settings: Any field of `agentmem.settings.Settings`, which are also `AGENTMEM_*` variables.
 
     Raises:
-        InvalidInputError: A setting, an id or a URL breaks a rule.
+        InvalidInputError: A setting, an id or a URL breaks a rule, or the store is open in this process with another
+            `index_batch` or `index_timeout`.
         BackendError: The folder or the database cannot be used.
     """
+    if path is not None and "home" in settings:
+        raise InvalidInputError("home: it is the path, and both were given; give one of them")
     given: dict[str, object] = {**settings}
     if path is not None:  # what a path names is not somewhere else, whatever the environment says
         given |= {"home": path, "database_url": database_url, "chroma_url": chroma_url}

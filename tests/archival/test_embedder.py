@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -285,6 +286,57 @@ def test_an_interrupted_switch_changes_nothing_and_goes_on_where_it_stopped(open
     assert len(tiring.seen) < 1_000 < seen + len(tiring.seen)
     assert new.client("ada").memory.recall("line number 7", limit=50, min_score=0)
     assert new.check().ok
+
+
+class Together(HashingEmbeddings):
+    """Another model that gives two threads their first batch at the same moment."""
+
+    def __init__(self):
+        super().__init__(32)
+        self._both = threading.Barrier(2, timeout=30)
+        self._met = threading.local()
+
+    def embed_documents(self, texts):
+        if len(texts) > 1 and not hasattr(self._met, "once"):
+            self._met.once = True
+            self._both.wait()
+        return super().embed_documents(texts)
+
+
+def test_two_who_reindex_with_embed_at_once_do_it_together(open_mem, tables):
+    open_mem().client("ada").memory.remember([f"line number {number}" for number in range(600)])
+    new = open_mem(embeddings=Together())
+    held = []
+    threads = [threading.Thread(target=lambda: held.append(new.reindex(embed=True))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held == [600, 600]
+    assert len(tables()["agentmem_line_chunk"]) == 600
+    assert len(tables()["agentmem_embedder"]) == 1
+    assert new.check().ok
+
+
+@pytest.mark.parametrize("when", ["while the vectors are made", "when they are made"])
+def test_a_switch_that_another_model_overtook_says_so_and_changes_nothing(open_mem, when):
+    open_mem().client("ada").memory.remember(["tea", "rye"])
+    winner = open_mem(embeddings=HashingEmbeddings(64))
+
+    class Overtaken(HashingEmbeddings):
+        def embed_documents(self, texts):
+            if "tea" in texts and when == "while the vectors are made":
+                winner.reindex(embed=True)
+            return super().embed_documents(texts)
+
+    def progress(_done, _total):
+        if when == "when they are made":
+            winner.reindex(embed=True)
+
+    with pytest.raises(BackendError, match=r"reindex\(embed=True\) again"):
+        open_mem(embeddings=Overtaken(32)).reindex(embed=True, progress=progress)
+    assert winner.client("ada").memory.recall("tea")[0].content == "tea"
+    assert (winner.check().embedder, winner.check().ok) == ("hashing-64", True)
 
 
 def test_reindex_with_embed_computes_every_vector_anew_with_the_same_model_too(open_mem):

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import chromadb
 import pytest
+from sqlalchemy import create_mock_engine
 
 import agentmem
 from agentmem import BackendError
-from agentmem.archival.guard import ChromaIndex
-from agentmem.archival.index import IndexUnavailableError
+from agentmem.archival.chroma_index import ChromaIndex
+from agentmem.archival.index import IndexElsewhereError, IndexUnavailableError
 from agentmem.archival.place import Folder
+from agentmem.archival.pump import Pump
+from agentmem.database import Database
 from agentmem.testing import HashingEmbeddings
 
 from ..conftest import chroma_run, free_port, run_program  # noqa: TID252 - the tests are no installed package
@@ -44,6 +47,13 @@ def index_row(home):
     with closing(sqlite3.connect(home / "agentmem.db")) as connection:
         (row,) = connection.execute("SELECT generation, watermark, clean FROM agentmem_search_index")
         return row
+
+
+def index_state(home):
+    """Everything on the disk and in SQL that is about the index."""
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection:
+        rows = connection.execute("SELECT * FROM agentmem_search_index").fetchall()
+    return rows, sorted(str(path) for path in (home / "index", *(home / "index").rglob("*")) if path.exists())
 
 
 @pytest.fixture
@@ -151,8 +161,11 @@ def test_a_second_process_scans_while_the_first_owns_the_index_and_answers_the_s
     memory.forget_line(memory.recall("Likes oats")[0].id)
     assert ask_other(process) == (ask(memory)[0], "scan")
 
+    before = index_state(home)
     report = process.ask("mem.check")
-    assert (report["answers"], report["indexed"]) == ("scan", None)
+    assert (report["ok"], report["answers"], report["indexed"], report["problems"]) == (True, "scan", None, [])
+    assert "another process owns the index folder" in report["notes"][0]
+    assert index_state(home) == before
     with pytest.raises(AssertionError, match=r"BackendError.*another process owns"):
         process.ask("mem.reindex")
     mem.close()
@@ -227,6 +240,24 @@ def test_a_chroma_that_is_down_is_scanned_for(open_mem):
         mem.reindex()
 
 
+def test_check_sees_that_a_chroma_server_is_down_before_anything_was_asked_of_it(open_mem):
+    report = open_mem(chroma_url=f"http://127.0.0.1:{free_port()}").check()
+    assert (report.ok, report.answers) == (False, "scan")
+    assert "Chroma cannot be used" in report.problems[0]
+
+
+def test_check_changes_nothing_of_an_index_on_a_server(open_mem, chroma_url, home):
+    mem = open_mem(chroma_url=chroma_url, scan_below=0)
+    assert (mem.check().ok, mem.check().answers) == (True, "chroma")
+    mem.client("ada").memory.remember(SAID)
+    mem.reindex()
+    mem.close()
+    before = index_state(home)
+    report = open_mem(chroma_url=chroma_url, scan_below=0).check()
+    assert (report.ok, report.answers, report.indexed, report.notes) == (True, "chroma", 4, ())
+    assert index_state(home) == before
+
+
 def test_a_chroma_server_answers_for_many_processes(open_mem, other, chroma_url):
     mem = open_mem(chroma_url=chroma_url, scan_below=0)
     memory = mem.client("ada").memory
@@ -249,6 +280,7 @@ def test_an_index_begun_anew_by_another_process_is_followed(open_mem, other, chr
     expected = ask(memories[0])
     process = other(chroma_url=chroma_url, scan_below=0)
     assert process.ask("mem.reindex") == 32
+    assert (mem.check().ok, mem.check().indexed) == (True, 32)
     for memory in memories:
         assert ask(memory)[0] == expected[0]
     process.ask("remember", ["Likes oats"], user="user-3")
@@ -303,9 +335,35 @@ def _client_of(url):
     client.close()
 
 
+def execute(home, statement):
+    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
+        connection.execute(statement)
+
+
+def collections(index):
+    """Whose collections are in the one generation that there is."""
+    (generation,) = index.glob("generation-*")
+    with closing(sqlite3.connect(generation / "chroma.sqlite3")) as connection:
+        return {"-".join(name.split("-")[:2]) for (name,) in connection.execute("SELECT name FROM collections")}
+
+
+def put_a_file(path):
+    shutil.rmtree(path)
+    path.write_text("a file")
+
+
+def put_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 DAMAGE = {
     "the index folder is gone": shutil.rmtree,
+    "the index folder is empty": lambda index: (shutil.rmtree(index), index.mkdir()),
     "the generation is gone": lambda index: shutil.rmtree(index / "generation-1"),
+    "the generation is a file": lambda index: put_a_file(index / "generation-1"),
+    "its owner did not close it": lambda index: execute(index.parent, "UPDATE agentmem_search_index SET clean = 0"),
+    "its model is gone": lambda index: execute(index.parent, "UPDATE agentmem_search_index SET embedder_id = NULL"),
     "the id is gone": lambda index: (index / "index-id").unlink(),
     "the id is empty": lambda index: (index / "index-id").write_text(""),
     "the id is of no index": lambda index: (index / "index-id").write_bytes(b"\xff\x00zebra"),
@@ -318,26 +376,166 @@ def test_a_damaged_index_folder_is_filled_anew(large, open_mem, home, damage):
     expected = ask(memory)
     mem.close()
     damage(home / "index")
+    before = index_state(home)
     again = open_mem(scan_below=0)
-    assert ask(again.client("ada").memory)[0] == expected[0]
-    assert again.reindex() == 4
+    report = again.check()
+    assert (report.ok, report.answers, report.indexed, report.pending) == (False, "chroma", None, 4)
+    (problem,) = report.problems
+    assert "at the next search in a large scope, or now with reindex()" in problem
+    assert index_state(home) == before
     assert ask(again.client("ada").memory) == expected
     report = again.check()
-    assert (report.ok, report.indexed) == (True, 4)
+    assert (report.ok, report.indexed, report.problems) == (True, 4, ())
+    assert collections(home / "index") == {f"agentmem-{(home / 'index' / 'index-id').read_text()}"}
+    assert again.reindex() == 4
+    assert ask(again.client("ada").memory) == expected
 
 
-def test_a_file_in_the_place_of_the_index_folder_leaves_the_scan(large, open_mem, home):
+BLOCKED = {
+    "a file is in the place of the index folder": put_a_file,
+    "the lock cannot be written": lambda index: put_a_folder(index / "owner.lock"),
+    "the id cannot be written": lambda index: put_a_folder(index / "index-id"),
+}
+
+
+@pytest.mark.parametrize("damage", BLOCKED.values(), ids=BLOCKED)
+def test_an_index_folder_that_cannot_be_used_leaves_the_scan(large, open_mem, home, damage):
     mem, memory = large
     expected = ask(memory)
     mem.close()
-    shutil.rmtree(home / "index")
-    (home / "index").write_text("a file")
+    damage(home / "index")
+    before = index_state(home)
     again = open_mem(scan_below=0)
+    report = again.check()
+    assert (report.ok, report.answers, report.indexed) == (False, "scan", None)
+    assert "Chroma cannot be used" in report.problems[0]
     assert ask(again.client("ada").memory) == (expected[0], "scan")
     again.client("ada").memory.remember("Likes oats")
+    assert len(ask(again.client("ada").memory)[0]) == 5
     assert again.check().answers == "scan"
     with pytest.raises(BackendError, match="index"):
         again.reindex()
+    again.close()
+    assert index_state(home) == before
+
+
+def test_check_of_a_store_without_an_index_makes_none(open_mem, home):
+    mem = open_mem(scan_below=0)
+    mem.client("ada").memory.remember(SAID)
+    report = mem.check()
+    assert (report.ok, report.answers, report.indexed, report.pending) == (True, "chroma", None, 4)
+    assert index_state(home) == ([], [])
+    assert ask(mem.client("ada").memory)[1] == report.answers
+
+
+def test_check_of_a_closed_index_compares_it_and_leaves_it_to_whoever_comes(large, open_mem, other, home):
+    mem, memory = large
+    ask(memory)
+    mem.close()
+    before = index_state(home)
+    mem = open_mem(scan_below=0)
+    report = mem.check()
+    assert (report.ok, report.answers, report.indexed) == (True, "chroma", 4)
+    assert index_state(home) == before
+    assert ask_other(other(scan_below=0))[1] == "chroma"
+    assert mem.check().answers == "scan"
+
+
+def test_a_search_while_a_closed_index_is_looked_at_keeps_it_open(large, open_mem, other, home):
+    mem, memory = large
+    expected = ask(memory)
+    mem.close()
+    mem = open_mem(scan_below=0)
+    stored = mem._house.index.stored()  # noqa: SLF001 - no public call stops in the middle
+    next(stored)
+    assert index_row(home)[2] == 0
+    assert ask(mem.client("ada").memory) == expected
+    assert len(list(stored)) == 3
+    assert index_row(home) == (1, 4, 0)
+    assert ask_other(other(scan_below=0)) == (expected[0], "scan")
+    assert ask(mem.client("ada").memory) == expected
+
+
+def test_two_who_look_at_a_closed_index_both_see_all_of_it_and_the_last_closes_it(large, open_mem, home):
+    mem, memory = large
+    ask(memory)
+    mem.close()
+    before = index_state(home)
+    index = open_mem(scan_below=0)._house.index  # noqa: SLF001 - as above
+    one, two = index.stored(), index.stored()
+    next(one)
+    next(two)
+    assert len(list(one)) == len(list(two)) == 3
+    assert index_state(home) == before
+
+
+def test_an_index_begun_anew_while_it_is_looked_at_is_not_closed_by_the_onlooker(large, open_mem, home):
+    mem, memory = large
+    ask(memory)
+    mem.close()
+    mem = open_mem(scan_below=0)
+    stored = mem._house.index.stored()  # noqa: SLF001 - as above
+    next(stored)
+    mem.reindex()
+    with pytest.raises(IndexUnavailableError, match="begun anew"):
+        list(stored)
+    assert index_row(home) == (2, 4, 0)
+    assert ask(mem.client("ada").memory)[1] == "chroma"
+
+
+def test_an_index_begun_anew_in_the_middle_of_a_visit_stays_its_owners(large, home):
+    mem, memory = large
+    ask(memory)
+    mem.close()
+    database = Database(home / "agentmem.db")
+    pump = Pump(database, Folder(home / "index"), batch=10)
+    pump.visit()
+    pump.begin_anew()
+    pump.leave()
+    assert index_row(home) == (2, 0, 0)
+    with pytest.raises(IndexElsewhereError):
+        Folder(home / "index").acquire()
+    pump.close()
+    database.close()
+
+
+def test_an_index_that_chroma_cannot_open_is_told_and_mended(large, open_mem, home):
+    mem, memory = large
+    expected = ask(memory)
+    mem.close()
+    (home / "index" / "generation-1" / "chroma.sqlite3").write_bytes(b"garbage" * 1_000)
+    before = index_row(home)
+    mem = open_mem(scan_below=0)
+    report = mem.check()
+    assert (report.ok, report.answers, report.indexed) == (False, "scan", None)
+    assert "Chroma failed with" in report.problems[0]
+    assert index_row(home) == before
+    assert ask(mem.client("ada").memory) == (expected[0], "scan")
+    assert mem.reindex() == 4
+    assert ask(mem.client("ada").memory) == expected
+    assert mem.check().ok
+
+
+def test_a_search_scans_and_check_says_so_while_more_than_a_batch_is_waiting(large, open_mem):
+    mem, _ = large
+    mem.close()
+    mem = open_mem(scan_below=0, index_batch=3)
+    report = mem.check()
+    assert (report.ok, report.answers, report.pending) == (True, "scan", 4)
+    assert "until Chroma has taken over the 4 changes" in report.notes[0]
+    assert ask(mem.client("ada").memory)[1] == "scan"
+    mem.reindex()
+    assert ask(mem.client("ada").memory)[1] == mem.check().answers == "chroma"
+
+
+def test_a_fresh_home_beside_a_shared_database_server_is_no_doubt(tmp_path):
+    class SharedSession:
+        """A session of a database that is no file beside the index."""
+
+        def get_bind(self):
+            return create_mock_engine("postgresql+psycopg://", lambda *_: None)
+
+    assert Folder(tmp_path / "index").doubt(SharedSession(), None) is None
 
 
 def test_the_index_folder_of_another_store_is_not_taken_for_its_own(large, open_mem, home, tmp_path, new_store):
@@ -413,7 +611,7 @@ class HangingPlace(Folder):
 def hanging(mem, home):
     """An index whose first opening hangs, with a deadline."""
     place = HangingPlace(home / "index")
-    index = ChromaIndex(mem._house.database, place, batch=2, timeout=0.2)  # noqa: SLF001 - the edge under test is behind the house
+    index = ChromaIndex(mem._house.database, place, batch=2, timeout=2.0)  # noqa: SLF001 - the edge under test is behind the house
     yield place, index
     place.leave.set()
     index.close()
@@ -429,11 +627,11 @@ def test_an_index_that_hung_while_it_was_fed_is_fed_again_later(mem, hanging):
         index.rebuild(_quiet)
     assert index.rebuild(_quiet) == 4
     memory.remember(SAID)
-    assert index.pending() == 4
+    assert index.standing().pending == 4
     index.nudge()
     for _ in range(3):
-        index.report()  # waits its turn behind each batch
-    assert index.pending() == 0
+        index.standing()  # waits its turn behind each batch
+    assert index.standing().pending == 0
 
 
 def _quiet(_done, _total):

@@ -12,14 +12,14 @@ from agentmem import CheckReport
 
 
 def test_an_empty_store_is_fine_and_has_no_model_yet(mem):
-    assert mem.check() == CheckReport(ok=True, answers="scan", lines=0, indexed=None, pending=0, embedder=None)
+    assert mem.check() == CheckReport(ok=True, answers="chroma", lines=0, indexed=None, pending=0, embedder=None)
 
 
 def test_a_store_that_never_needed_chroma_is_fine(mem, memory):
     memory.remember(["tea", "rye"])
     memory.recall("tea")
     report = mem.check()
-    assert (report.ok, report.answers, report.lines, report.indexed) == (True, "scan", 2, None)
+    assert (report.ok, report.answers, report.lines, report.indexed) == (True, "chroma", 2, None)
     assert report.embedder == "hashing-256"
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from agentmem.archival.guard import ChromaIndex
+from agentmem.archival.chroma_index import ChromaIndex
 from agentmem.archival.place import Folder, Server
 from agentmem.archival.scan import ScanIndex
 from agentmem.testing.contracts import VectorIndexContract

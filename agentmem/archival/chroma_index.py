@@ -11,14 +11,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from agentmem.archival import vectors
-from agentmem.archival.index import Candidate, IndexFailedError, IndexLostError, IndexUnavailableError
-from agentmem.archival.pump import IndexReport, Pump
+from agentmem.archival.index import (
+    Candidate,
+    IndexElsewhereError,
+    IndexFailedError,
+    IndexLostError,
+    IndexUnavailableError,
+)
+from agentmem.archival.pump import Pump, Standing, standing
 from agentmem.database import Database, state
 from agentmem.deadline import Worker
-from agentmem.errors import AgentMemError, BackendError
+from agentmem.errors import AgentMemError, BackendError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from sqlalchemy.engine import URL
     from sqlmodel import Session
@@ -51,8 +57,8 @@ class ChromaIndex:
     def __init__(self, database: Database, place: Place, *, batch: int, timeout: float) -> None:
         self._database = database
         self._place = place
-        self._batch = batch
-        self._timeout = timeout
+        self.batch = batch
+        self.timeout = timeout
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._opened: tuple[Worker, Pump] | None = None
@@ -76,21 +82,12 @@ class ChromaIndex:
     def nudge(self) -> None:
         """Hand over what is waiting, in the background, when it is enough for a batch; never fails."""
         try:
-            if self.pending() >= self._batch:
+            with self._database.read() as session:
+                pending = standing(session, self._place.find(session), batch=self.batch).pending
+            if pending >= self.batch:
                 self._pump_later()
         except BackendError:
             _log.info("the index was not fed: the database did not answer", exc_info=True)
-
-    def pending(self) -> int:
-        """How many changes Chroma has not seen."""
-        with self._database.read() as session:
-            row = self._place.find(session)
-            return state(session).seq - (row.watermark if row else 0)
-
-    def exists(self) -> bool:
-        """Whether an index was ever begun here."""
-        with self._database.read() as session:
-            return self._place.find(session) is not None
 
     def rebuild(self, progress: Callable[[int, int], None]) -> int:
         """Fill a fresh generation from SQL; how many lines it holds.
@@ -102,19 +99,32 @@ class ChromaIndex:
             self._failure = None
         self._call(Pump.begin_anew)
         while True:
-            left = self._call(Pump.take)
-            done, total = self._call(Pump.progress)
+            left, (done, total) = self._call(lambda pump: (pump.take(), pump.progress()))
             progress(done, total)
             if not left:
                 return done
 
-    def report(self) -> IndexReport:
-        """Compare every vector in Chroma with SQL, however long it takes.
+    def standing(self) -> Standing:
+        """Where the index stands, changing nothing of it."""
+        try:
+            return self._call(Pump.look)
+        except IndexUnavailableError as obstacle:
+            with self._database.read() as session:
+                return standing(session, self._place.find(session), batch=self.batch, obstacle=obstacle)
+
+    def stored(self) -> Generator[tuple[str, Vectors]]:
+        """The id and the vector of every line in Chroma; an index that was closed is closed again, as it was.
 
         Raises:
-            IndexUnavailableError: Another process owns the index, or Chroma failed.
+            IndexUnavailableError: There is none that is in order, another process owns it, or Chroma failed.
         """
-        return self._call(Pump.compare, patient=True)
+        pages = self._call(Pump.visit)
+        try:
+            while (page := self._call(lambda _: next(pages, None))) is not None:
+                yield from page
+        finally:
+            with suppress(IndexUnavailableError):
+                self._call(Pump.leave)
 
     def close(self) -> None:
         """Hand over the last few changes, close Chroma and let another process own it."""
@@ -126,11 +136,11 @@ class ChromaIndex:
         if opened is not None:
             worker, pump = opened
             try:
-                worker.call(pump.close, self._timeout)
+                worker.call(pump.close, self.timeout)
             except (AgentMemError, IndexUnavailableError, TimeoutError):
                 _log.warning("the index was not closed in order; it will be filled anew from SQL when it is needed")
             worker.stop()
-            self._place.release()
+        self._place.release()
         self._database.close()
 
     def _nearest(self, seq: int, block_id: str, vector: Vectors, limit: int) -> list[str]:
@@ -142,29 +152,29 @@ class ChromaIndex:
             self.nudge()
             raise
 
-    def _call(self, function: Callable[[Pump], T], *, patient: bool = False) -> T:
+    def _call(self, function: Callable[[Pump], T]) -> T:
         worker, pump = self._open()
         try:
-            return worker.call(lambda: function(pump), None if patient else self._timeout)
+            return worker.call(lambda: function(pump), self.timeout)
         except TimeoutError:
-            self._give_up(pump, f"Chroma did not answer within {self._timeout:g} s")
+            self._give_up(pump, f"Chroma did not answer within {self.timeout:g} s")
             raise IndexFailedError(self._failure or "") from None
         except IndexFailedError as error:
             with suppress(TimeoutError):
-                worker.call(pump.let_go, self._timeout)
+                worker.call(pump.let_go, self.timeout)
             self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
             raise
 
     def _open(self) -> tuple[Worker, Pump]:
         if self._pid != os.getpid():
-            raise IndexUnavailableError("an index is not carried over a fork")
+            raise IndexElsewhereError("an index is not carried over a fork")
         with self._lock:
             if self._closed:
                 raise IndexUnavailableError("the index is closed")
             if self._failure is not None and time.monotonic() < self._retry_at:
                 raise IndexUnavailableError(f"{self._failure}; it is left alone for a minute")
             if self._opened is None:
-                pump = Pump(self._database, self._place, batch=self._batch, trusted=not self._begin_anew)
+                pump = Pump(self._database, self._place, batch=self.batch, trusted=not self._begin_anew)
                 self._opened = Worker("agentmem-chroma"), pump
                 self._begin_anew = False
             return self._opened
@@ -205,7 +215,7 @@ class ChromaIndex:
         with self._lock:
             if self._pumping is pump:
                 self._pumping = None
-        if left >= self._batch:
+        if left >= self.batch:
             self._pump_later()
 
 
@@ -214,12 +224,21 @@ _shared_lock = threading.Lock()
 
 
 def share(url: URL, place: Place, *, batch: int, timeout: float) -> ChromaIndex:
-    """The process's one index of this database in this place; give it back with `leave`."""
+    """The process's one index of this database in this place; give it back with `leave`.
+
+    Raises:
+        InvalidInputError: It is open with another batch or timeout.
+    """
     key = os.getpid(), url.render_as_string(hide_password=False), place.key
     with _shared_lock:
         index, handles = _shared.get(key, (None, 0))
         if index is None:
             index = ChromaIndex(Database(url), place, batch=batch, timeout=timeout)
+        for name, own, given in (("index_batch", index.batch, batch), ("index_timeout", index.timeout, timeout)):
+            if own != given:
+                raise InvalidInputError(
+                    f"settings: {name}: this store is open in this process with another value; close it first"
+                )
         _shared[key] = index, handles + 1
         return index
 
