@@ -1,19 +1,25 @@
-"""The agents of this process: which graph answers for which agent, and what one run noted about its memory."""
+"""The agents of this process: which graph answers for which agent, whose a thread is, and what one run noted."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import WeakSet, WeakValueDictionary
 
-from agentmem.errors import NotFoundError
+from agentmem.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from agentmem.models import MemoryRecallResult
+    from sqlalchemy.engine import URL
+
+    from agentmem.database import Database
+    from agentmem.models import MemoryRecallResult, Scope
 
 
 class Graph(Protocol):
@@ -53,12 +59,49 @@ def current_run() -> RunRecord:
     return _current.get() or RunRecord()
 
 
+def fingerprint(scope: Scope) -> str:
+    """Whose a thread is, without naming anyone: a hash of the tenant and user, a dot, and one of the whole scope."""
+    return f"{_hash(scope.tenant_id, scope.user_id)}.{_hash(scope.tenant_id, scope.user_id, scope.agent_id)}"
+
+
+def require_owner(begun_by: str, scope: Scope) -> None:
+    """Refuse a thread of another tenant or user; which agent began it does not matter here.
+
+    Args:
+        begun_by: The fingerprint in the thread's state; empty in a thread that nobody began.
+        scope: Who wants to go on with it.
+
+    Raises:
+        InvalidInputError: The thread is someone else's.
+    """
+    owner = fingerprint(scope).partition(".")[0]
+    if begun_by and begun_by.partition(".")[0] != owner:
+        raise InvalidInputError("thread_id: this thread was begun for another user; start a new thread for this one")
+
+
+def _hash(*ids: str | None) -> str:
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:32]
+
+
 class AgentRegistry:
-    """Compiled graphs by tenant and agent, in this process; safe to share between threads."""
+    """Compiled graphs by tenant and agent; safe to share between threads, and between the handles of one store."""
 
     def __init__(self) -> None:
         self._graphs: dict[tuple[str, str], Graph] = {}
+        self._handles: WeakSet[Database] = WeakSet()
         self._lock = threading.Lock()
+
+    def enter(self, handle: Database) -> None:
+        """Serve one more handle."""
+        with self._lock:
+            self._handles.add(handle)
+
+    def leave(self, handle: Database) -> None:
+        """Serve one handle less; after the last the graphs are forgotten, for they were built on a store now closed."""
+        with self._lock:
+            self._handles.discard(handle)
+            if not self._handles:
+                self._graphs.clear()
 
     def register(self, tenant_id: str, agent_id: str, graph: Graph) -> None:
         """Let `graph` answer for the agent, in place of any before it."""
@@ -78,3 +121,15 @@ class AgentRegistry:
                 "agent_id: no graph is registered for this agent; call mem.agents.register(agent_id, graph)"
             )
         return graph
+
+
+_registries: Final[WeakValueDictionary[URL, AgentRegistry]] = WeakValueDictionary()
+_registries_lock: Final = threading.Lock()
+
+
+def shared_registry(handle: Database) -> AgentRegistry:
+    """The process's one registry of the database behind a handle; the handle is to `leave` it when it is closed."""
+    with _registries_lock:
+        registry = _registries.setdefault(handle.url, AgentRegistry())
+        registry.enter(handle)
+        return registry

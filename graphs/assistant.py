@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, date, datetime
-from functools import cache
 from typing import TYPE_CHECKING
 
 from langchain.agents import create_agent
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from agentmem.client.store import AgentMem
 
 
-@cache
 def open_store() -> AgentMem:
     return agentmem.open()
 

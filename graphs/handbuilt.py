@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import TYPE_CHECKING
 
 from langchain.chat_models import init_chat_model
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from agentmem.client.store import AgentMem
 
 
-@cache
 def open_store() -> AgentMem:
     return agentmem.open()
 
@@ -59,7 +57,8 @@ graph = builder.compile(name="handbuilt")
 
 
 if __name__ == "__main__":
-    open_store().client(user_id="ada").memory.remember("Ada's order 8821 arrived broken and was refunded")
+    with open_store() as mem:
+        mem.client(user_id="ada").memory.remember("Ada's order 8821 arrived broken and was refunded")
     context = MemoryContext(user_id="ada", memory_policy=MemoryPolicy(archival_mode="auto"))
     said = "My order 8821 arrived broken, what now"
     answer = graph.invoke({"messages": [{"role": "user", "content": said}]}, context=context)

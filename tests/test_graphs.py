@@ -74,11 +74,10 @@ def test_loading_a_graph_opens_no_store_and_loads_nothing_heavy(name, tmp_path):
 def test_the_assistant_remembers_and_recalls_and_says_that_it_is_scripted(opened):
     _, graph = load("assistant")
 
-    first = told(graph, "Remember: Ada's passport expires in June", agent_id="assistant")
-    second = told(graph, "When does Ada's passport expire?", agent_id="assistant")
+    told(graph, "Remember: Ada's passport expires in June", agent_id="assistant")
 
-    assert "scripted stand-in" in first
-    assert "Ada's passport expires in June" in second
+    assert "Ada's passport expires in June" in told(graph, "When does Ada's passport expire?", agent_id="assistant")
+    assert "scripted" in told(graph, "Hello", agent_id="assistant")
     memory = opened.client(user_id="ada").memory
     assert memory.get("archival", agent_id="assistant").content == "Ada's passport expires in June"
 
@@ -89,10 +88,10 @@ def test_the_handbuilt_graph_recalls_for_the_turn_by_itself(opened):
     memory.append("core", "- Likes tea")
     memory.remember("Ada's order 8821 was refunded")
 
-    answer = told(graph, "my order 8821 arrived broken", memory_policy={"archival_mode": "auto"})
+    policy = {"archival_mode": "auto"}
 
-    assert "core (user): - Likes tea" in answer
-    assert "recalled: Ada's order 8821 was refunded" in answer
+    assert "Ada's order 8821 was refunded" in told(graph, "my order 8821 arrived broken", memory_policy=policy)
+    assert "- Likes tea" in told(graph, "What do you know about me?", memory_policy=policy)
 
 
 def test_the_assistants_own_tools_answer(opened):
@@ -105,4 +104,4 @@ def test_the_assistants_own_tools_answer(opened):
 async def test_a_graph_runs_async(name, opened):
     _, graph = load(name)
     output = await graph.ainvoke({"messages": [{"role": "user", "content": "hello"}]}, context={"user_id": "ada"})
-    assert "The memory in my prompt" in output["messages"][-1].text
+    assert "scripted" in output["messages"][-1].text

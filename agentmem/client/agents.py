@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from agentmem import inputs
-from agentmem.agents import Graph, RunRecord, recording
+from agentmem.agents import Graph, RunRecord, recording, require_owner
 from agentmem.client.twin import twin
 from agentmem.errors import InvalidInputError
-from agentmem.models import RunResult
+from agentmem.models import RunResult, Scope
 from agentmem.policy import MemoryContext, RunOptions
 
 if TYPE_CHECKING:
@@ -27,15 +28,21 @@ class Agents:
     def register(self, agent_id: str, graph: Graph) -> None:
         """Let a compiled LangGraph graph answer for an agent, in this process.
 
+        Every handle on the store finds it there, until the last one is closed.
+
         Raises:
-            InvalidInputError: The id is empty or too long, or the graph is not a compiled one.
+            InvalidInputError: The id is empty or too long, the graph is not a compiled one, or the store is closed.
         """
+        self._house.require_open()
         inputs.identifier("agent_id", agent_id, limit=self._house.settings.max_id_chars)
         if not callable(getattr(graph, "invoke", None)) or not callable(getattr(graph, "ainvoke", None)):
             raise InvalidInputError("graph: must be a compiled graph, like create_agent(…) or builder.compile()")
         self._house.agents.register(self._tenant_id, agent_id, graph)
 
     aregister = twin(register)
+
+    def __repr__(self) -> str:
+        return f"<Agents tenant_id={self._tenant_id!r}>"
 
 
 class ClientAgents:
@@ -66,10 +73,14 @@ class ClientAgents:
 
         Raises:
             NotFoundError: No graph was registered for the agent.
-            InvalidInputError: The message is empty, or the thread belongs to someone else.
+            InvalidInputError: The message is empty, the store is closed, or the thread was begun for another user;
+                the graph is not run then, so nothing of the message is in the thread.
             BackendError: Memory cannot be reached and the policy says `on_failure="closed"`.
         """
         graph, call, thread = self._prepare(agent_id, message, options, thread_id, config)
+        if get_state := getattr(graph, "get_state", None):
+            with _threads_are_optional():
+                self._require_own(get_state(_newest(call["config"])))
         with recording() as record:
             output = graph.invoke(**call)
         return _result(output, thread, record)
@@ -85,9 +96,15 @@ class ClientAgents:
     ) -> RunResult:
         """Async twin of `run`, through the graph's own `ainvoke`: the same arguments, result and errors."""
         graph, call, thread = self._prepare(agent_id, message, options, thread_id, config)
+        if aget_state := getattr(graph, "aget_state", None):
+            with _threads_are_optional():
+                self._require_own(await aget_state(_newest(call["config"])))
         with recording() as record:
             output = await graph.ainvoke(**call)
         return _result(output, thread, record)
+
+    def __repr__(self) -> str:
+        return f"<ClientAgents user_id={self._user_id!r}>"
 
     def _prepare(
         self,
@@ -97,6 +114,7 @@ class ClientAgents:
         thread_id: str | None,
         config: Mapping[str, Any] | None,
     ) -> tuple[Graph, dict[str, Any], str]:
+        self._house.require_open()
         limit = self._house.settings.max_id_chars
         inputs.identifier("agent_id", agent_id, limit=limit)
         inputs.text("message", message)
@@ -112,6 +130,28 @@ class ClientAgents:
             "context": MemoryContext(user_id=self._user_id, agent_id=agent_id, memory_policy=policy),
         }
         return graph, call, thread
+
+    def _require_own(self, snapshot: Any) -> None:  # noqa: ANN401 - LangGraph's StateSnapshot
+        """Refuse a thread of another user: LangGraph stores a run's input before any node could."""
+        values = snapshot.values
+        begun_by = cast("dict[str, object]", values).get("memory_scope") if isinstance(values, dict) else None
+        require_owner(str(begun_by or ""), Scope(self._tenant_id, self._user_id))
+
+
+def _newest(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The thread as it stands, also where a run is to begin at a checkpoint from before it had an owner."""
+    configurable = {name: value for name, value in config["configurable"].items() if name != "checkpoint_id"}
+    return {**config, "configurable": configurable}
+
+
+@contextmanager
+def _threads_are_optional() -> Generator[None]:
+    """Do without what LangGraph refuses to a graph that has no checkpointer, and so no threads."""
+    try:
+        yield
+    except ValueError as error:
+        if str(error) != "No checkpointer set":
+            raise
 
 
 def _options(value: object) -> RunOptions:

@@ -61,8 +61,12 @@ def inject_memory(
     right before its human message. `create_memory_node` must have run before.
     It reads the database: in an async node, `await asyncio.to_thread(inject_memory, …)`.
 
+    A thread is bound to its user and agent by the memory node, the model node or
+    the middleware. Without one of them in the graph this checks a thread that is
+    bound, and binds none.
+
     Args:
-        mem: The store, or a function that opens it.
+        mem: The store, or a function that opens it when it is first needed; give the same function each time.
         state: The graph's state, a `MemoryState` or one with its channels.
         runtime: The node's runtime.
         system_prompt: Your own instructions.

@@ -11,14 +11,14 @@ from langchain.agents.middleware.types import ModelCallResult, ModelRequest, Mod
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
-from agentmem import inputs
+from agentmem.errors import InvalidInputError
 from agentmem.langgraph.inject import compose, recall_for_turn
 from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store
 from agentmem.langgraph.state import MemoryAgentState
 from agentmem.langgraph.tools import core_memory_tools, insert_tool, recall_tool
 
 Tools = Literal["recall", "all"] | tuple[()]
-_TOOLS: Final = ("recall", "all")
+_TOOLS: Final = ("recall", "all", ())
 
 
 class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
@@ -28,6 +28,12 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
     end of the system prompt. Under `archival_mode="auto"` the turn begins with
     a recall, whose matches the model sees right before the user's message, in
     that turn only. Neither is ever among the messages of the thread.
+
+    A thread stays with the user and agent that began it: a run of another raises
+    InvalidInputError before the model is called. LangGraph has stored the run's
+    input in the thread by then, so where callers choose their thread, run the
+    agent with `client.agents.run`, which looks first, or check whose it is
+    before you invoke it.
 
         agent = create_agent(
             model,
@@ -41,6 +47,9 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         agent_id: The agent, in place of the context's.
         tools: `"recall"`, `"all"` (core memory and archival memory can be written too), or `()` for none.
         context: Makes a `MemoryContext` of your own run context: `context=lambda runtime: MemoryContext(…)`.
+
+    Raises:
+        InvalidInputError: `mem`, `agent_id` or `tools` is none of these.
     """
 
     state_schema = MemoryAgentState
@@ -55,10 +64,11 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
     ) -> None:
         super().__init__()
         self._binding = Binding(mem, agent_id, context)
-        chosen = inputs.one_of("tools", tools, _TOOLS) if tools != () else ""
-        editing = core_memory_tools(self._binding, agent=True) if chosen == "all" else []
-        own = [recall_tool(self._binding)] if chosen else []
-        self.tools = [*own, *editing, insert_tool(self._binding)] if chosen == "all" else own
+        if tools not in _TOOLS:
+            raise InvalidInputError('tools: must be "recall", "all", or () for none')
+        editing = core_memory_tools(self._binding, agent=True) if tools == "all" else []
+        own = [recall_tool(self._binding)] if tools else []
+        self.tools = [*own, *editing, insert_tool(self._binding)] if tools == "all" else own
         self._for_user = dict(zip(map(id, editing), core_memory_tools(self._binding, agent=False), strict=False))
 
     @property

@@ -31,6 +31,11 @@ def create_memory_node(
                              context_schema=MemoryContext)
         builder.add_node("memory", create_memory_node(mem))
 
+    A run of another user or agent in the thread raises InvalidInputError here.
+    LangGraph has stored the run's input in the thread by then, so where callers
+    choose their thread, run the graph with `client.agents.run`, which looks
+    first, or check whose it is before you invoke it.
+
     Args:
         mem: The store, or a function that opens it when it is first needed.
         agent_id: The agent, in place of the context's.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, cast
+from weakref import WeakKeyDictionary
 
 from langchain.tools import ToolRuntime
 from langgraph.runtime import Runtime
+from pydantic import ValidationError
 
+import agentmem
 from agentmem import deadline, inputs
-from agentmem.agents import current_run
+from agentmem.agents import current_run, fingerprint, require_owner
 from agentmem.errors import BackendError, InvalidInputError
 from agentmem.models import MemoryBlock, MemoryRecallResult, Scope
 from agentmem.policy import MemoryContext, MemoryPolicy
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Store = Union["AgentMem", Callable[[], "AgentMem"]]
-"""A store, or a function that opens it when it is first needed."""
+"""A store, or a function that opens it when it is first needed; every part that is given the function shares it."""
 
 AnyRuntime = Runtime[Any] | ToolRuntime[Any, Any]
 ContextAdapter = Callable[[AnyRuntime], MemoryContext | Mapping[str, Any]]
@@ -48,9 +50,8 @@ class Run:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the scope, to tell whose thread this is without naming anyone."""
-        whose = json.dumps([self.scope.tenant_id, self.scope.user_id, self.scope.agent_id])
-        return hashlib.sha256(whose.encode()).hexdigest()[:32]
+        """What tells whose thread this is without naming anyone."""
+        return fingerprint(self.scope)
 
     def core_blocks(self) -> list[MemoryBlock]:
         """The blocks that the policy puts into the prompt, in their order there.
@@ -85,10 +86,15 @@ class Run:
             except TimeoutError as error:
                 raise BackendError("memory: no answer within the policy's timeout") from error
             except InvalidInputError as error:
+                self.require_open()
                 # Query and limits are sound, so it is the store that is not: its vectors are another model's.
                 raise BackendError(str(error)) from error
 
         return self.attempt(answered)
+
+    def require_open(self) -> None:
+        """Raise InvalidInputError on a closed store: that is neither the model's mistake nor memory out of reach."""
+        self.client.memory.find("core")
 
     def attempt(self, work: Callable[[], T]) -> T:
         """The outcome of work on memory.
@@ -115,6 +121,9 @@ class Binding:
         mem: The store, or a function that opens it when it is first needed.
         agent_id: The agent, whatever the run's context says; `None` leaves it to the context.
         context: Makes a `MemoryContext` of the application's own run context.
+
+    Raises:
+        InvalidInputError: `mem` is neither, or the agent is blank.
     """
 
     mem: Store
@@ -122,6 +131,8 @@ class Binding:
     context: ContextAdapter | None = None
 
     def __post_init__(self) -> None:
+        if not callable(self.mem):
+            _checked_store(self.mem)
         if self.agent_id is not None:
             inputs.text("agent_id", self.agent_id)
 
@@ -129,10 +140,10 @@ class Binding:
         """The run that a state and a runtime belong to.
 
         Raises:
-            InvalidInputError: The run has no memory context, or the thread was begun by another scope.
+            InvalidInputError: The run has no sound memory context, or the thread was begun by another scope.
         """
         context = self._context(runtime)
-        mem = self.mem() if callable(self.mem) else self.mem
+        mem = _opened(self.mem)
         user_id = inputs.text("user_id", context.user_id)
         agent_id = self.agent_id or context.agent_id
         if agent_id is not None:
@@ -140,12 +151,9 @@ class Binding:
         run = Run(
             scope=Scope(mem.tenant_id, user_id, agent_id),
             policy=context.memory_policy,
-            client=mem.client(user_id=user_id, actor="assistant"),
+            client=mem.client(user_id=user_id, actor="assistant", respect_read_only=True),
         )
-        if (channel(state, "memory_scope", "") or run.fingerprint) != run.fingerprint:
-            raise InvalidInputError(
-                "thread_id: this thread was begun for another user or agent; start a new thread for this one"
-            )
+        _require_thread(str(channel(state, "memory_scope", "")), run.scope)
         return run
 
     def _context(self, runtime: AnyRuntime) -> MemoryContext:
@@ -156,7 +164,11 @@ class Binding:
         if isinstance(given, MemoryContext):
             return given.model_copy(update=trusted)
         if isinstance(given, Mapping) or (given is None and trusted):
-            return MemoryContext.model_validate({**(given or {}), **trusted})
+            return _coerced({**(given or {}), **trusted})
+        if self.context:
+            raise InvalidInputError(
+                f"context: your function returned a {type(given).__name__}; return a MemoryContext, or a dict of one"
+            )
         if given is None:
             raise InvalidInputError(
                 "context: this run has none, so nobody's memory can be used; "
@@ -165,6 +177,53 @@ class Binding:
         raise InvalidInputError(
             f"context: a {type(given).__name__} does not say whose memory to use; pass a MemoryContext, or give "
             "context=lambda runtime: MemoryContext(…) where the memory is added to the graph"
+        )
+
+
+_stores: Final[WeakKeyDictionary[Callable[[], AgentMem], AgentMem]] = WeakKeyDictionary()
+_opening: Final = threading.RLock()
+
+
+def _opened(mem: Store) -> AgentMem:
+    """The store; a function that opens it is called once, whichever parts of whichever graphs were given it."""
+    if not callable(mem):
+        return mem
+    if (store := _stores.get(mem)) is not None:
+        return store
+    with _opening:
+        if mem not in _stores:
+            _stores[mem] = _checked_store(mem())
+        return _stores[mem]
+
+
+def _checked_store(given: object) -> AgentMem:
+    if not isinstance(given, agentmem.AgentMem):
+        raise InvalidInputError(
+            f"mem: must be what agentmem.open returns, or a function that returns it, not {type(given).__name__}"
+        )
+    return given
+
+
+def _coerced(given: Mapping[str, object]) -> MemoryContext:
+    try:
+        return MemoryContext.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInputError(f"context: {broken_rules(error)}") from None
+
+
+def broken_rules(error: ValidationError) -> str:
+    """What pydantic refused, field by field, without the values."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+
+
+def _require_thread(begun_by: str, scope: Scope) -> None:
+    require_owner(begun_by, scope)
+    if begun_by and begun_by != fingerprint(scope):
+        raise InvalidInputError(
+            "agent_id: this thread was begun with another agent, or the parts of the graph name different ones; give "
+            "every part (middleware, nodes, tools) the same agent_id or leave it to the context, "
+            "and start a new thread for another agent"
         )
 
 

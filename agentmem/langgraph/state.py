@@ -18,12 +18,15 @@ def keep_first(first: str, later: str) -> str:
 class MemoryChannels(TypedDict):
     """What the memory step leaves in a thread's state, none of it in its input or output.
 
-    Hidden is not secret: whoever may read a thread's state or checkpoints can
-    read the reminder of its last turn there.
+    What `invoke` returns and `stream_mode="messages"` streams is free of it.
+    Hidden is not secret, though: `get_state`, the checkpoints, and the stream
+    modes that are about the state (`"values"`, `"updates"`, `"debug"`) show it,
+    the reminder of the last turn included. `output_keys=["messages"]` keeps it
+    out of `"values"` and `"updates"`.
 
     Attributes:
         system_reminders: The reminder of the current turn by the id of its human message; empty when there is none.
-        memory_scope: A hash of whose thread this is: the tenant, user and agent that began it.
+        memory_scope: Whose thread this is: a hash of the tenant and user that began it, a dot, one with the agent too.
     """
 
     system_reminders: NotRequired[Annotated[dict[str, str], PrivateStateAttr]]

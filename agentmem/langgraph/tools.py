@@ -14,9 +14,9 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
 from agentmem import inputs, rendering
-from agentmem.errors import AgentMemError, BackendError, InvalidInputError, NotFoundError
+from agentmem.errors import AgentMemError, BackendError, ConflictError, InvalidInputError, NotFoundError
 from agentmem.langgraph.inject import messages_of
-from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store, UnavailableError
+from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store, UnavailableError, broken_rules
 from agentmem.models import ScopeName
 from agentmem.policy import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -73,6 +73,9 @@ class _ReplaceAnywhere(_InAnyScope, _Replace): ...
 def create_recall_tool(mem: Store, agent_id: str | None = None, *, context: ContextAdapter | None = None) -> BaseTool:
     """`recall(query, limit)`: search archival memory, with the floor and the timeout of the run's policy.
 
+    A tool checks that the thread is not another user's or agent's, but binds
+    none: the memory node, the model node or the middleware does.
+
     Args:
         mem: The store, or a function that opens it when it is first needed.
         agent_id: The agent, in place of the context's.
@@ -88,7 +91,9 @@ def create_core_memory_tools(
 
     With an `agent_id` the model may choose between the user's blocks and the
     agent's; without one there are only the user's. Blocks that are
-    `read_only` are refused.
+    `read_only` are refused. A tool checks that the thread is not another user's
+    or agent's, but binds none: the memory node, the model node or the
+    middleware does.
 
     Args:
         mem: The store, or a function that opens it when it is first needed.
@@ -103,7 +108,9 @@ def create_archival_tools(
 ) -> list[BaseTool]:
     """`archival_memory_insert`: remember something, for the agent if there is one, else for the user.
 
-    The tool that reads archival memory is `create_recall_tool`.
+    The tool that reads archival memory is `create_recall_tool`. A tool checks
+    that the thread is not another user's or agent's, but binds none: the memory
+    node, the model node or the middleware does.
 
     Args:
         mem: The store, or a function that opens it when it is first needed.
@@ -165,25 +172,27 @@ def _recall(run: Run, _key: str | None, *, query: str, limit: int) -> str:
 
 
 def _append(run: Run, key: str | None, *, content: str, block: str, scope: ScopeName) -> str:
-    agent_id = _agent_id(run, scope)
-    _check_editable(run, block, agent_id)
-    run.client.memory.append(block, content, agent_id=agent_id, idempotency_key=key)
+    _require_editable(block)
+    run.client.memory.append(block, content, agent_id=_agent_id(run, scope), idempotency_key=key)
     return f'Added to the block "{block}".'
 
 
-def _replace(run: Run, _key: str | None, *, old: str, new: str, block: str, scope: ScopeName) -> str:
-    agent_id = _agent_id(run, scope)
-    _check_editable(run, block, agent_id)
-    content = run.client.memory.get(block, agent_id=agent_id).content
-    if old not in content and rendering.quoted(old) in content:
-        old, new = rendering.quoted(old), rendering.quoted(new)
-    run.client.memory.replace(block, old, new, agent_id=agent_id)
+def _replace(run: Run, key: str | None, *, old: str, new: str, block: str, scope: ScopeName) -> str:
+    _require_editable(block)
+    memory, agent_id = run.client.memory, _agent_id(run, scope)
+    try:
+        memory.replace(block, old, new, agent_id=agent_id, idempotency_key=key)
+    except (ConflictError, InvalidInputError) as error:
+        # The model may quote a line as it is shown. The key is in use for that when this very call was run before.
+        if isinstance(error, InvalidInputError) and old in memory.get(block, agent_id=agent_id).content:
+            raise
+        as_stored = rendering.as_stored(old), rendering.as_stored(new)
+        memory.replace(block, *as_stored, agent_id=agent_id, idempotency_key=key)
     return f'Replaced in the block "{block}".'
 
 
 def _insert(run: Run, key: str | None, *, content: str) -> str:
     agent_id = run.scope.agent_id
-    _check_writable(run, "archival", agent_id)
     lines = run.client.memory.remember(content, agent_id=agent_id, source="assistant", idempotency_key=key)
     return "Remembered." if len(lines) == 1 else f"Remembered, as {len(lines)} memories."
 
@@ -196,17 +205,11 @@ def _agent_id(run: Run, scope: ScopeName) -> str | None:
     return run.scope.agent_id
 
 
-def _check_editable(run: Run, block: str, agent_id: str | None) -> None:
+def _require_editable(block: str) -> None:
     if block == "archival":
         raise InvalidInputError(
             "block: archival memory is not edited as a block; add to it with archival_memory_insert"
         )
-    _check_writable(run, block, agent_id)
-
-
-def _check_writable(run: Run, block: str, agent_id: str | None) -> None:
-    if run.client.memory.is_read_only(block, agent_id=agent_id):
-        raise InvalidInputError("block: it is read-only; leave it as it is")
 
 
 def _tool(
@@ -221,7 +224,7 @@ def _tool(
     """A tool that does `work(run, key, **arguments)`, in both forms.
 
     What the model did wrong, and memory that is out of reach, come back as tool messages it can act on. A run without
-    a context, or in another scope's thread, is not the model's fault: that error ends the run.
+    a context, in another scope's thread, or on a closed store is not the model's fault: that error ends the run.
     """
 
     def call(runtime: ToolRuntime[Any, Any], **given: Any) -> str:
@@ -233,6 +236,7 @@ def _tool(
         except BackendError:
             raise
         except AgentMemError as error:
+            run.require_open()
             raise ToolException(_advice(error)) from error
 
     async def acall(runtime: ToolRuntime[Any, Any], **given: Any) -> str:
@@ -245,6 +249,7 @@ def _tool(
         description=description,
         args_schema=arguments,
         handle_tool_error=True,
+        handle_validation_error=broken_rules,
     )
 
 
@@ -260,6 +265,9 @@ def _idempotency_key(runtime: ToolRuntime[Any, Any], name: str, given: dict[str,
 
 
 def _advice(error: AgentMemError) -> str:
+    said = str(error)
+    if said.startswith("idempotency_key:"):  # of the call, which ran before; the model knows no keys
+        return "This was saved before, and deleted since. Leave it, or save it in a new call."
     if isinstance(error, NotFoundError):
         return "block: there is no such block in this scope; core memory shows the ones there are"
-    return str(error).replace("block_type:", "block:")
+    return said.replace("block_type:", "block:")

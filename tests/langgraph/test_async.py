@@ -86,6 +86,13 @@ def test_streamed_messages_never_show_the_reminder(build, mem, mode):
     assert "system_reminders>" not in str(parts)
 
 
+@pytest.mark.parametrize(("mode", "shown"), [("values", True), ("updates", True), ("messages", False)])
+def test_the_stream_modes_about_the_state_show_the_private_channels(build, mem, mode, shown):
+    graph = build(mem, scripted("in March"))
+    parts = str(list(graph.stream(said("When does Acme renew?"), context=auto(), stream_mode=mode)))
+    assert ("Acme renews in March" in parts, "memory_scope" in parts) == (shown, shown)
+
+
 def test_tool_calls_are_streamed_whole(build, mem):
     graph = build(mem, scripted(calling("recall", query="Acme", limit=3), "done"))
     calls = None

@@ -9,7 +9,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import ValidationError
 
 import agentmem
-from agentmem import BackendError
+from agentmem import BackendError, InvalidInputError
 from agentmem.agents import recording
 from agentmem.testing import HashingEmbeddings, seen_memory
 
@@ -192,6 +192,15 @@ def test_a_store_of_another_embedder_counts_as_failing_memory(way, mem, memory, 
 
     assert seen.unavailable == ("system_reminders",)
     assert record.degraded
+
+
+@pytest.mark.parametrize("policy", [ada(), auto(), auto(include_user_core=False)], ids=["core", "auto", "auto only"])
+def test_a_closed_store_is_no_failing_memory(either_way, mem, memory, policy):
+    memory.remember("Acme renews in March")
+    mem.close()
+
+    with pytest.raises(InvalidInputError, match="store: it is closed"):
+        ask(either_way, mem, policy)
 
 
 def test_core_memory_that_cannot_be_read_follows_on_failure(way, mem, memory, break_blocks):

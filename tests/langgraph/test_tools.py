@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 
 from agentmem import BackendError, InvalidInputError
 from agentmem.agents import recording
 from agentmem.langgraph import (
+    MemoryContext,
     MemoryMiddleware,
     create_archival_tools,
     create_core_memory_tools,
@@ -66,9 +70,10 @@ def test_the_middleware_brings_the_tools_it_is_asked_for(mem, tools, names):
     assert [tool.name for tool in MemoryMiddleware(mem, tools=tools).tools] == names
 
 
-def test_an_unknown_set_of_tools_is_refused(mem):
-    with pytest.raises(InvalidInputError, match="tools: must be one of recall, all"):
-        MemoryMiddleware(mem, tools="some")
+@pytest.mark.parametrize("tools", ["some", "none", "", None, ["recall"]])
+def test_an_unknown_set_of_tools_is_refused_and_told_every_choice(mem, tools):
+    with pytest.raises(InvalidInputError, match=r'tools: must be "recall", "all", or \(\) for none'):
+        MemoryMiddleware(mem, tools=tools)
 
 
 def test_the_agents_scope_is_on_offer_only_where_there_is_an_agent(mem):
@@ -143,6 +148,7 @@ def test_recall_honours_its_limit(way, mem, memory):
         (calling("recall", query="Acme", limit=51), "less than or equal to 50"),
         (calling("recall", query="Acme", limit=0), "greater than or equal to 1"),
         (calling("recall", query=""), "at least 1 character"),
+        (calling("recall"), "query: Field required"),
         (calling("recall", query="  "), "query: must not be empty"),
         (calling("recall", query="a\x00"), "query: a NUL character"),
         (calling("core_memory_append", content=" "), "content: must not be empty"),
@@ -169,6 +175,9 @@ def test_what_the_model_did_wrong_comes_back_to_it(either_way, mem, memory, call
 
     assert answer.status == "error"
     assert hint in answer.text
+    assert re.match("block|content|limit|line|old|query|scope", answer.text)
+    assert "kwargs" not in answer.text
+    assert len(answer.text) < 160
     assert memory.list() == before
 
 
@@ -177,6 +186,28 @@ def test_the_agents_scope_is_refused_where_there_is_no_agent(either_way, mem, me
 
     assert (answer.status, memory.list(scope="all")) == ("error", [])
     assert "scope: " in answer.text
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        calling("recall", query="Acme"),
+        calling("core_memory_append", content="x"),
+        calling("core_memory_replace", old="tea", new="rye"),
+        calling("archival_memory_insert", content="x"),
+    ],
+    ids=lambda call: call.tool_calls[0]["name"],
+)
+def test_a_store_that_was_closed_is_not_the_models_mistake(mem, memory, call):
+    memory.append("core", "- Likes tea")
+    memory.remember("Acme renews in March")
+    builder = StateGraph(MessagesState, context_schema=MemoryContext)
+    builder.add_node("tools", ToolNode(every_tool(mem)[:4]))
+    builder.add_edge(START, "tools")
+    mem.close()
+
+    with pytest.raises(InvalidInputError, match="store: it is closed"):
+        builder.compile().invoke({"messages": [call]}, context=ada())
 
 
 def test_what_the_model_writes_is_the_assistants(way, mem, memory):

@@ -51,7 +51,7 @@ class Echo:
 
 @pytest.fixture
 def everyone(open_mem):
-    """Every owner has a block, a line and a receipt, with a canary of their own in each."""
+    """Every owner has a block, a line and a key's result, with a canary of their own in each."""
     mem = open_mem()
     lines = {}
     for owner in OWNERS:
@@ -94,6 +94,7 @@ SOUND = {
     "old": ["likes tea"],
     "query": ["likes tea", "canary"],
     "read_only": [False],
+    "respect_read_only": [True, False],
     "scope": ["user", "agent", "all"],
     "source": ["user"],
     "graph": [Echo()],
