@@ -132,13 +132,13 @@ def unescape(text: str) -> str:
     return _ESCAPE.sub(_character, text)
 
 
-def quoted(text: str) -> str:
-    r"""What someone means who quotes lines of a block as they are shown.
+def as_stored(shown: str) -> str:
+    r"""The stored text that lines of a block stand for, quoted as they are shown.
 
-    >>> quoted("| - Likes tea\n| - 1 \\u003C 2")
+    >>> as_stored("| - Likes tea\n| - 1 \\u003C 2")
     '- Likes tea\n- 1 < 2'
     """
-    lines = text.split("\n")
+    lines = shown.split("\n")
     if all(line == "|" or line.startswith("| ") for line in lines):
         lines = [line[2:] for line in lines]
     return unescape("\n".join(lines))

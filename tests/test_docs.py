@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import re
 import shlex
+import tomllib
 from dataclasses import dataclass
 
 import pytest
@@ -165,6 +166,23 @@ def test_a_link_inside_the_project_leads_somewhere(page):
     targets = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text("utf-8")))
     inside = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:", target)]
     assert [target for target in inside if target and not (page.parent / target).exists()] == []
+
+
+def test_the_picture_of_the_rooms_is_of_the_layers_that_are_held():
+    package = ROOT / "agentmem"
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    written = [[room for room in re.findall(r"\w+", layer) if any(package.glob(f"{room}*"))] for layer in layers]
+    (picture,) = [block for block in blocks(ROOT / "docs/architecture.md") if block.info == "text"]
+    drawn = [re.split(" {2,}", line)[0] for line in picture.code.splitlines() if not line.startswith(" ")]
+    assert [line.split(" | ") for line in drawn] == [rooms for rooms in written if rooms]
+
+
+def test_every_file_of_archival_memory_is_in_its_table():
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`\w+\.py`(?:, `\w+\.py`)*) \|", page, re.MULTILINE)
+    files = {file.name for file in (ROOT / "agentmem/archival").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"\w+\.py", " ".join(rows))) == files
 
 
 def test_the_first_screen_of_the_readme_tells_the_rule_of_the_async_twins():

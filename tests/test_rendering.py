@@ -166,7 +166,7 @@ def test_a_quotation_of_shown_lines_means_the_stored_text(text):
     shown = rendering.core_memory([block(text)])
     lines = shown.split("\n")[3:-2]
 
-    assert rendering.quoted("\n".join(lines)) == text
+    assert rendering.as_stored("\n".join(lines)) == text
 
 
 @pytest.mark.parametrize("delimiter", DELIMITERS, ids=ascii)

@@ -17,10 +17,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from agentmem import inputs
 from agentmem.agents import RunRecord, recording
-from agentmem.cli.scripted import scripted_model
 from agentmem.errors import AgentMemError, BackendError, InvalidInputError
 from agentmem.langgraph import MemoryMiddleware
 from agentmem.policy import MemoryContext
+from agentmem.testing import stand_in_model
 
 if TYPE_CHECKING:
     from agentmem.client.store import AgentMem
@@ -113,7 +113,7 @@ def chat_model(name: str | None) -> BaseChatModel:
         InvalidInputError: There is no such model, its package is not installed, or it cannot be set up.
     """
     if name is None:
-        return scripted_model()
+        return stand_in_model()
     try:
         return init_chat_model(name)
     except Exception as error:  # a provider's error can be anything

@@ -40,6 +40,9 @@ def root(
 
     Core memory is text that is always in the agent's prompt (`blocks`); archival memory is lines that are searched by
     meaning (`remember`, `recall`). The first time, try `agentmem demo`.
+
+    It ends with code 0 when all went well, 2 for wrong input, 3 when something is not there, 4 for a conflict, 6 when
+    something behind it failed, and 1 when `check` found problems.
     """
     if version:
         print_version(_call)
@@ -134,7 +137,7 @@ app.command(
 app.command(
     cls=TextCommand,
     epilog=examples(
-        'agentmem remember "The spare key is with Noor" --speaker Ada --occurred-at 2026-03-14T09:30:00+00:00',
+        'agentmem remember "We moved" --speaker Ada --occurred-at 2026-03-14T09:30Z',
         "agentmem remember --file notes.txt --idempotency-key notes-1",
         "grep decision minutes.txt | agentmem remember --source tool",
     ),

@@ -60,9 +60,10 @@ def remember(
         typer.Option(metavar="KEY", help="Remember it once, however often this is run with the same key and text."),
     ] = None,
 ) -> None:
-    """Remember something: each line becomes one archival memory, which `recall` finds by meaning.
+    """Remember something, so that `recall` finds it by meaning.
 
-    Up to 256 lines are remembered together or not at all; more of them in several such batches.
+    Each line becomes one archival memory. Up to 256 lines are remembered together or not at all; more of them in
+    several such batches.
     """
     given = text_of(text, file, what="text")
     like = Line(
@@ -107,8 +108,11 @@ def recall(
     conversation: Annotated[str | None, typer.Option(metavar="ID", help="Only from this conversation.")] = None,
     explain: Annotated[bool, typer.Option("--explain", metavar="", help="Show how each score came about.")] = False,
 ) -> None:
-    """Search archival memory, by meaning. Shows the best matches with their scores."""
-    with call.store() as mem, waiting("Searching…"):
+    """Search archival memory by meaning.
+
+    Shows the best matches with their scores, 0 to 1.
+    """
+    with call.existing_store() as mem, waiting("Searching…"):
         matches = call.memory(mem).recall(
             query,
             agent_id=call.agent,

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from agentmem.cli.call import Call, TextCommand, command, examples, group, program
-from agentmem.cli.output import one_line, print_json, printable, row, screen, table
+from agentmem.cli.output import counted, one_line, print_json, printable, row, screen, table
 from agentmem.cli.reading import STDIN, text_of
 from agentmem.errors import ConflictError, InvalidInputError, NotFoundError
 from agentmem.models import MemoryBlock, ScopeFilter
@@ -32,9 +32,10 @@ File = Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help=
 
 @group
 def blocks(_call: Call) -> None:
-    """Read and edit the blocks: texts that are always in the agent's prompt, each with its history.
+    """Read and edit blocks: the texts always in the agent's prompt.
 
-    A user has blocks that all agents share; with --agent you see and edit what one agent keeps of the user.
+    Each has its history. A user has blocks that all agents share; with --agent you see and edit what one agent keeps of
+    the user.
     """
 
 
@@ -50,7 +51,7 @@ def list_blocks(
     ] = None,
 ) -> None:
     """List the blocks, with the archival memory as one of them."""
-    with call.store() as mem:
+    with call.existing_store() as mem:
         found = call.memory(mem).list(scope=cast("ScopeFilter | None", scope), agent_id=call.agent)
     if call.json:
         print_json(found)
@@ -58,7 +59,7 @@ def list_blocks(
     if not found:
         screen().print(Text(f"No blocks for {call.whose}."), soft_wrap=True)
         return
-    shown = table("block", "scope", "version", "updated", "text", right=("version",), whole=("updated",))
+    shown = table("block", "scope", "version", "updated (UTC)", "text", right=("version",), whole=("updated (UTC)",))
     for block in found:
         shown.add_row(*row(block.block_type, _scope(block), block.version, block.updated_at), _preview(block.content))
     screen().print(shown)
@@ -74,7 +75,7 @@ def get(
     ] = False,
 ) -> None:
     """Show one block."""
-    with call.store() as mem:
+    with call.existing_store() as mem:
         found = _get(call, call.memory(mem).get, block)
     if call.json:
         print_json(found)
@@ -122,9 +123,10 @@ def set_block(
         bool | None, typer.Option("--read-only/--writable", metavar="", help="Whether the model's tools may change it.")
     ] = None,
 ) -> None:
-    """Write a block's whole text. Creates it, or replaces the version you name: nobody's edit is lost unseen.
+    """Write the whole text of a block.
 
-    When the block exists and no version is named, nothing is written, and you are shown what to run.
+    Creates the block, or replaces the version you name: nobody's edit is lost unseen. When the block exists and no
+    version is named, nothing is written, and you are shown what to run.
     """
     if create and expected_updated_at is not None:
         raise InvalidInputError("expected_updated_at: --create wants that there is no block; leave one of the two out")
@@ -164,7 +166,7 @@ def append(
         str | None, typer.Option(metavar="KEY", help="Add it once, however often this is run with the same key.")
     ] = None,
 ) -> None:
-    """Add text at the end of a block; a missing block is created. Never conflicts."""
+    """Add text at the end of a block, or create it. Never conflicts."""
     content = text_of(text, file, what="text")
     if text in {None, STDIN}:
         content = content.removesuffix("\n")
@@ -175,13 +177,16 @@ def append(
 
 @command
 def history(call: Call, *, block: Name) -> None:
-    """Show every version of a block, oldest first: when, by whom, and what it said."""
-    with call.store() as mem:
+    """Show every version of a block, oldest first.
+
+    Tells when, by whom and how the text begins; --json has the whole texts.
+    """
+    with call.existing_store() as mem:
         versions = _get(call, call.memory(mem).history, block)
     if call.json:
         print_json(versions)
         return
-    shown = table("version", "when", "who", "what", "text", right=("version",), whole=("when",))
+    shown = table("version", "when (UTC)", "who", "what", "text", right=("version",), whole=("when (UTC)",))
     for each in versions:
         who = one_line(each.actor, limit=16)
         shown.add_row(*row(each.version, each.created_at, who, each.action), _preview(each.content))
@@ -198,8 +203,11 @@ def delete(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a block and every text of its history; `archival` is every line. Asks first, on a terminal."""
-    with call.store() as mem:
+    """Delete a block, with every text of its history.
+
+    The block `archival` is all of archival memory. On a terminal you are asked first.
+    """
+    with call.existing_store() as mem:
         memory = call.memory(mem)
         try:
             found: MemoryBlock | None = memory.get(block, agent_id=call.agent)
@@ -268,7 +276,7 @@ def _print_written(call: Call, block: MemoryBlock) -> None:
 
 def _preview(text: str) -> Text:
     lines = text.splitlines() or [""]
-    more = f" (+{len(lines) - 1} lines)" if len(lines) > 1 else ""
+    more = f" (+{counted(len(lines) - 1, 'line')})" if len(lines) > 1 else ""
     return Text.assemble(one_line(lines[0], limit=_PREVIEW), (more, "dim"))
 
 
@@ -286,8 +294,8 @@ app.command(
     cls=TextCommand,
     epilog=examples(
         'agentmem blocks set core "- Likes tea"',
-        "agentmem blocks set core --file core.md --expected-updated-at 2026-03-14T09:30:00.000001+00:00",
-        'agentmem blocks set persona "Friendly and brief" --description "Who you are" --read-only',
+        "agentmem blocks set core -f core.md --expected-updated-at 2026-03-14T09:30:00Z",
+        'agentmem blocks set tone "Brief" --description "How you talk" --read-only',
     ),
 )(set_block)
 app.command(

@@ -19,7 +19,8 @@ from typer.core import TyperCommand
 
 import agentmem
 from agentmem.cli.output import notice, one_line
-from agentmem.settings import load
+from agentmem.errors import NotFoundError
+from agentmem.settings import DATABASE_FILE, load
 
 if TYPE_CHECKING:
     from agentmem.client.memory import Memory
@@ -84,12 +85,25 @@ class Call:
 
     def store(self, **settings: object) -> AgentMem:
         """Open the store; it is made when there is none."""
-        settled = load() if self.home is None else load(home=self.home)
-        new = settled.database_url is None and not settled.home.exists()
+        new = self._folder_without_store()
         mem = self.opener(self.home, tenant_id=self.tenant, **settings)
-        if new:
-            notice(f"A new, empty store was made in {settled.home}.")
+        if new is not None:
+            notice(f"A new, empty store was made in {new}.")
         return mem
+
+    def existing_store(self) -> AgentMem:
+        """Open the store, for a command that is about what is in it; nothing is made.
+
+        Raises:
+            NotFoundError: There is no store.
+        """
+        folder = self._folder_without_store()
+        if folder is None:
+            return self.store()
+        error = NotFoundError(f"home: there is no store in {folder}; name another folder with --home or AGENTMEM_HOME")
+        error.add_note(f"begin one there:  {self.line('remember', 'Something worth keeping')}")
+        error.add_note(f"see one at work:  {program()} demo")
+        raise error
 
     def memory(self, mem: AgentMem) -> Memory:
         """The user's memory in an opened store."""
@@ -119,6 +133,12 @@ class Call:
     def line(self, *words: str) -> str:
         """A command line about the same memory, to be typed as it stands."""
         return f"{program()} {shlex.join([*words, *self.options])}"
+
+    def _folder_without_store(self) -> Path | None:
+        """The folder in which a store would have to be made; `None` when it is there, or is elsewhere."""
+        settled = load() if self.home is None else load(home=self.home, database_url=None)  # as `agentmem.open` has it
+        folder = settled.home.expanduser().absolute()
+        return None if settled.database_url is not None or _is_there(folder / DATABASE_FILE) else folder
 
 
 def program() -> str:
@@ -256,6 +276,13 @@ def _flowing(doc: str) -> str:
 
 def _takes_value(word: str | None, flags: set[str]) -> bool:
     return word is not None and word.startswith("-") and word not in flags and "=" not in word and " " not in word
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        return True  # opening it will say what is in the way
 
 
 def _near(path: Path) -> str:

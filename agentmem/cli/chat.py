@@ -39,7 +39,7 @@ def chat(
         bool, typer.Option("--auto", metavar="", help="Recall before each turn, instead of when the model asks for it.")
     ] = False,
 ) -> None:
-    """Talk to a LangGraph agent that remembers you, here or the next time.
+    """Talk to a LangGraph agent that remembers you.
 
     Everything you say is answered in one thread; /quit or Ctrl-D ends it. What is piped in is said line by line.
     With --json, each turn is one line: text, tools, matches, degraded, model.

@@ -29,10 +29,10 @@ _MARKED: Final = "This folder was made by `agentmem demo`, which deletes it when
 
 @command
 def demo(call: Call, *, model: Model = None) -> None:
-    """See a LangGraph agent remember: seven steps, about half a minute, no key and no network.
+    """See a LangGraph agent remember: seven steps, no key, no network.
 
-    It works in a folder of its own, ./.agentmem-demo or the one given by --home, which it makes afresh each time. Every
-    step checks what it claims; the first one that does not hold ends the demo with code 1.
+    It takes about half a minute and works in a folder of its own, ./.agentmem-demo or the one given by --home, which it
+    makes afresh each time. Every step checks what it claims; the first that does not hold ends the demo with code 1.
     """
     # LangChain and LangGraph take most of a second to import, and only agents need them.
     from agentmem.cli.story import Story  # noqa: PLC0415

@@ -32,7 +32,7 @@ IN_COMMANDS: Final = {
     "reindex(embed=True)": "agentmem reindex --embed",
     "reindex()": "agentmem reindex",
     "agent_id= names the agent": "--agent names the agent",
-    "pass None to create it again": "leave --expected-updated-at out to create it again",
+    "pass None to create it": "leave --expected-updated-at out to create it",
     "use an aware datetime, like datetime.now(UTC)": "add one, like 2026-03-14T09:30:00+00:00",
     '"agent" needs an agent_id': '"agent" needs --agent',
     "give another path to agentmem.open, or set AGENTMEM_HOME": "name another with --home or AGENTMEM_HOME",
@@ -106,6 +106,11 @@ def notice(text: str) -> None:
         console.print(Text(printable(text), style="dim"), soft_wrap=True)
 
 
+def print_sentence(console: Console, text: Text) -> None:
+    """Print text that a terminal breaks between words, and that stays on one line in a file."""
+    console.print(text, soft_wrap=not console.is_terminal)
+
+
 def print_error(kind: str, message: str, advice: Sequence[str] = (), *, as_json: bool, **more: object) -> None:
     """Say on stderr what went wrong: one line and what to do for a person, one JSON object for a script.
 
@@ -117,7 +122,7 @@ def print_error(kind: str, message: str, advice: Sequence[str] = (), *, as_json:
         sys.stderr.write(to_json({"error": shown}) + "\n")
         return
     console = side_screen()
-    console.print(Text.assemble(("error: ", "bold red"), printable(message)), soft_wrap=True)
+    print_sentence(console, Text.assemble(("error: ", "bold red"), printable(message)))
     for line in advice:
         console.print(Text(f"  {printable(line)}"), soft_wrap=True)
 

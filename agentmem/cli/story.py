@@ -17,11 +17,11 @@ from rich.text import Text
 
 from agentmem.cli.agent import Prompts, build_agent, chat_model, typed
 from agentmem.cli.output import one_line, printable, row, table, waiting
-from agentmem.cli.scripted import WHAT_IT_IS
 from agentmem.errors import AgentMemError, ConflictError
 from agentmem.models import Line, MemoryBlock, MemoryRecallResult, RunResult
 from agentmem.policy import MemoryPolicy, RunOptions
 from agentmem.settings import Settings
+from agentmem.testing.stand_in import WHAT_IT_IS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from agentmem.cli.agent import Answered, Called, Conversation, Event, Said, build_agent, chat_model, typed
 from agentmem.cli.output import counted, one_line, print_error, print_json, printable, screen, waiting
-from agentmem.cli.scripted import WHAT_IT_IS
 from agentmem.errors import AgentMemError
 from agentmem.testing import seen_memory
+from agentmem.testing.stand_in import WHAT_IT_IS
 
 if TYPE_CHECKING:
     from agentmem.client.store import AgentMem

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from dataclasses import replace
+from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
 
 import agentmem
 from agentmem.cli.call import Call, command
-from agentmem.cli.output import Cell, counted, in_commands, pairs, print_json, progress, screen, waiting
+from agentmem.cli.output import Cell, counted, in_commands, pairs, print_json, print_sentence, progress, screen, waiting
+from agentmem.models import CheckReport, Engine
 from agentmem.settings import Settings
-
-if TYPE_CHECKING:
-    from agentmem.models import CheckReport
 
 UNSOUND: Final = 1
 """The exit code of a check that found something."""
 
+_ENGINES: Final[dict[Engine, str]] = {"scan": "the exact scan", "chroma": "Chroma"}
+
 
 @command
 def status(call: Call) -> None:
-    """Show what there is: the store, who answers in it, how much it holds, which settings were changed."""
-    with call.store() as mem, waiting("Looking…"):
-        report = mem.check()
+    """Show where the store is, what it holds and how it is set."""
+    with call.existing_store() as mem, waiting("Looking…"):
+        report = _in_commands(mem.check())
         blocks = call.memory(mem).list(scope="all", agent_id=call.agent)
         settings = mem.settings
     archival = [block for block in blocks if block.block_type == "archival"]
@@ -39,7 +40,8 @@ def status(call: Call) -> None:
         "lines": report.lines,
         "indexed": report.indexed,
         "pending": report.pending,
-        "problems": [in_commands(problem) for problem in report.problems],
+        "problems": report.problems,
+        "notes": report.notes,
         "tenant_id": call.tenant,
         "user_id": call.user,
         "agent_id": call.agent,
@@ -51,24 +53,28 @@ def status(call: Call) -> None:
         print_json(shown)
         return
     console = screen()
-    console.print(pairs(_told(call, shown, report)))
-    _print_problems(report)
+    console.print(pairs(_told(call, shown, report, settings)))
+    _print_sentences(report)
 
 
 @command
 def check(call: Call) -> None:
-    """Check whether the database and the vector index agree. Ends with code 1 when they do not."""
-    with call.store() as mem, waiting("Comparing…"):
-        report = mem.check()
+    """Check that the database and the vector index agree.
+
+    Ends with code 0 when they do; else with 1, and tells what to run.
+    """
+    with call.existing_store() as mem, waiting("Comparing…"):
+        report = _in_commands(mem.check())
+        settings = mem.settings
     if call.json:
         print_json(report)
     else:
         values: list[tuple[str, Cell]] = [
             ("state", "sound" if report.ok else "not sound"),
-            *_counts(report),
+            *_counts(report, settings),
         ]
         screen().print(pairs(values))
-        _print_problems(report)
+        _print_sentences(report)
     if not report.ok:
         raise typer.Exit(UNSOUND)
 
@@ -81,8 +87,11 @@ def reindex(
         bool, typer.Option("--embed", metavar="", help="Compute every vector anew first, with the model in use now.")
     ] = False,
 ) -> None:
-    """Build the vector index anew from the database. Nothing is lost by it, and recall answers meanwhile."""
-    with call.store() as mem, progress() as bar:
+    """Build the vector index anew from the database.
+
+    Nothing is lost by it, and recall answers meanwhile.
+    """
+    with call.existing_store() as mem, progress() as bar:
         task = bar.add_task("Embedding" if embed else "Indexing", total=None)
         before = 0
 
@@ -117,32 +126,44 @@ def _changed(settings: Settings) -> dict[str, object]:
     return {name: value for name, value in values.items() if name not in {"home", "database_url", "chroma_url"}}
 
 
-def _counts(report: CheckReport) -> list[tuple[str, Cell]]:
-    # Chroma is only asked for large scopes, so it is fed when the first one grows.
-    indexed = "not in use yet" if report.indexed is None else counted(report.indexed, "vector")
+def _counts(report: CheckReport, settings: Settings) -> list[tuple[str, Cell]]:
     waiting_lines = f", {counted(report.pending, 'change')} waiting" if report.pending else ""
     return [
-        ("large scopes", f"answered by {'Chroma' if report.answers == 'chroma' else 'the exact scan'}"),
+        ("large scopes", f"above {settings.scan_below:,} lines: answered by {_ENGINES[report.answers]}"),
         ("lines", f"{report.lines:,}"),
-        ("index", indexed + waiting_lines),
+        ("index", _indexed(report) + waiting_lines),
         ("embedder", report.embedder or "none yet"),
     ]
 
 
-def _told(call: Call, shown: dict[str, Any], report: CheckReport) -> list[tuple[str, Cell]]:
+def _indexed(report: CheckReport) -> str:
+    if report.indexed is not None:
+        return counted(report.indexed, "vector")
+    # Chroma is only asked for large scopes, so it is fed when the first one grows.
+    return "not in use yet" if report.ok and not report.notes else "not asked"
+
+
+def _told(call: Call, shown: dict[str, Any], report: CheckReport, settings: Settings) -> list[tuple[str, Cell]]:
     changed = ", ".join(f"{name}={value}" for name, value in shown["settings"].items())
     return [
         ("agentmem", shown["version"]),
         ("home", str(shown["home"])),
         ("database", shown["database"]),
         ("vectors", shown["index"]),
-        *_counts(report),
+        *_counts(report, settings),
         ("whose", call.whose),
         ("theirs", f"{counted(shown['user_blocks'], 'block')}, {counted(shown['user_lines'], 'line')}"),
         ("settings", changed or "all at their defaults"),
     ]
 
 
-def _print_problems(report: CheckReport) -> None:
+def _in_commands(report: CheckReport) -> CheckReport:
+    problems, notes = (tuple(map(in_commands, sentences)) for sentences in (report.problems, report.notes))
+    return replace(report, problems=problems, notes=notes)
+
+
+def _print_sentences(report: CheckReport) -> None:
     for problem in report.problems:
-        screen().print(Text(in_commands(problem), style="yellow"), soft_wrap=True)
+        print_sentence(screen(), Text(problem, style="yellow"))
+    for note in report.notes:
+        print_sentence(screen(), Text(note, style="dim"))

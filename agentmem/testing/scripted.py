@@ -5,27 +5,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, SkipValidation
-
-from agentmem.testing.prompts import seen_memory
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForLLMRun
     from langchain_core.language_models import LanguageModelInput
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
-
-_WHAT_I_AM: Final = (
-    "I am a scripted stand-in, not a language model: set AGENTMEM_MODEL=provider:name to talk to a real one."
-)
 
 Step = str | AIMessage | Callable[[list[BaseMessage]], str | AIMessage]
 
@@ -112,36 +105,6 @@ class ScriptedChatModel(BaseChatModel):
         said = step(messages) if callable(step) else step
         # A copy, because LangChain gives the message an id, and one id twice would replace the first in a thread.
         return AIMessage(said) if isinstance(said, str) else said.model_copy(deep=True)
-
-
-def stand_in_model() -> ScriptedChatModel:
-    """A scripted model that says that it is one, for trying an agent without a key.
-
-    It looks a question up with `recall`, remembers what follows `remember:`
-    with `archival_memory_insert`, and otherwise tells what memory it was
-    shown.
-    """
-    return ScriptedChatModel(script=[_stand_in], repeat_last=True)
-
-
-def _stand_in(messages: list[BaseMessage]) -> str | AIMessage:
-    last = messages[-1]
-    if isinstance(last, ToolMessage):
-        found = [f"{memory.content} ({memory.score})" for memory in seen_memory(str(last.text)).answers]
-        return "\n- ".join([f"{_WHAT_I_AM} The tool {last.name} answered:", *(found or [str(last.text)])])
-    said = str(last.text).strip()
-    if said.casefold().startswith("remember:"):
-        return _calling("archival_memory_insert", content=said[len("remember:") :].strip())
-    if said.endswith("?"):
-        return _calling("recall", query=said)
-    seen = seen_memory(messages)
-    shown = [f"{block.name} ({block.scope}): {block.content}" for block in seen.blocks]
-    shown += [f"recalled: {memory.content}" for memory in seen.memories]
-    return "\n- ".join([f"{_WHAT_I_AM} The memory in my prompt:", *(shown or ["none"])])
-
-
-def _calling(name: str, **arguments: str) -> AIMessage:
-    return AIMessage("", tool_calls=[{"name": name, "args": arguments, "id": f"call-{uuid4().hex}"}])
 
 
 def _chunks(message: AIMessage) -> Iterator[AIMessageChunk]:

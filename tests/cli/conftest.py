@@ -77,13 +77,24 @@ def start():
     return start_
 
 
+@contextlib.contextmanager
+def ended_with_its_test(process):
+    """Kills the process of a test that failed: to wait for it would take for ever."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
 @pytest.fixture
 def at_terminal(start):
     """Runs `agentmem` at a terminal, where a person waits for something to be shown, then types or sends a signal."""
 
     def at_terminal_(*words, typed):
         ours, theirs = pty.openpty()
-        with start(*words, stdin=theirs, stdout=theirs, stderr=theirs, environment={"TERM": "dumb"}) as process:
+        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+        with start(*words, environment={"TERM": "dumb"}, **streams) as process, ended_with_its_test(process):
             os.close(theirs)
             shown, seen = "", 0
             for awaited, keys in typed:
@@ -94,6 +105,7 @@ def at_terminal(start):
                     os.write(ours, keys)
                 else:
                     process.send_signal(keys)
+                    os.write(ours, b"\n")  # wakes a read that began when the signal had come already
             with contextlib.suppress(OSError):  # the other side is closed
                 while True:
                     shown += os.read(ours, 1024).decode()

@@ -31,6 +31,16 @@ def commands(group, *before):
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
 LEAVES = [words for words, each in COMMANDS.items() if not hasattr(each, "commands")]
+ABOUT_WHAT_IS_THERE = [
+    ("recall", "tea"),
+    ("status",),
+    ("check",),
+    ("reindex",),
+    ("blocks", "list"),
+    ("blocks", "get", "core"),
+    ("blocks", "history", "core"),
+    ("blocks", "delete", "core", "--yes"),
+]
 NAMED = {words: " ".join(words) for words in COMMANDS}
 
 
@@ -59,6 +69,21 @@ def test_a_group_alone_shows_its_help(words, run):
 def test_help_fits_a_terminal_of_80_columns(run):
     for words in COMMANDS:
         assert max(map(len, run(*words, "--help").out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=NAMED.get)
+def test_no_example_is_broken_over_lines_so_that_it_can_be_copied(words, run):
+    _, _, shown = run(*words, "--help").out.partition("Examples")
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert lines == [line.strip() for line in COMMANDS[words].epilog.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("words", [(), ("blocks",)])
+def test_every_command_is_told_in_one_line_of_the_list(words, run):
+    _, _, listed = run(*words, "--help").out.partition("Commands")
+    rows = [line for line in listed.splitlines() if line.startswith("│")]
+    assert all(row[2] != " " for row in rows)
+    assert len(rows) == len([each for each in COMMANDS if each[:-1] == words])
 
 
 def test_the_version_is_shown_for_a_person_and_for_a_script(run):
@@ -104,6 +129,48 @@ def test_a_store_is_where_home_says(run, tmp_path):
     assert run("--home", tmp_path / "mine", "blocks", "get", "core").code == 0
 
 
+@pytest.mark.parametrize("words", ABOUT_WHAT_IS_THERE, ids=" ".join)
+def test_a_command_about_what_is_there_makes_no_store(words, run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("mistyped", "empty"):
+        ran = run(*words, "--home", tmp_path / name)
+        assert (ran.code, ran.out) == (3, "")
+        assert f"there is no store in {tmp_path / name}" in ran.err
+        assert f"remember 'Something worth keeping' --home {tmp_path / name}" in ran.err
+        assert "agentmem.cli demo" in ran.err
+        error = run(*words, "--home", tmp_path / name, "--json").error
+        assert error["type"] == "NotFoundError"
+        assert str(tmp_path / name) in error["message"]
+        assert len(error["advice"]) == 2
+    assert not (tmp_path / "mistyped").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_every_other_command_is_known_to_make_one():
+    others = {words for words in LEAVES if words not in {each[: len(words)] for each in ABOUT_WHAT_IS_THERE}}
+    assert others == {("demo",), ("chat",), ("remember",), ("blocks", "set"), ("blocks", "append")}
+
+
+@pytest.mark.parametrize("words", [("remember", "x"), ("chat", "x"), ("blocks", "set", "core", "x")])
+def test_a_command_that_writes_makes_the_store(words, run, tmp_path):
+    assert run(*words, "--home", tmp_path / "new").code == 0
+    assert run("status", "--home", tmp_path / "new").code == 0
+
+
+def test_without_any_word_on_where_it_is_the_store_is_looked_for_here(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("AGENTMEM_HOME")
+    monkeypatch.chdir(tmp_path)
+    assert f"there is no store in {tmp_path / '.agentmem'}" in run("status").err
+    assert not (tmp_path / ".agentmem").exists()
+
+
+def test_a_database_of_its_own_needs_no_folder_unless_one_is_named(run, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("AGENTMEM_DATABASE_URL", f"sqlite:///{home / 'agentmem.db'}")
+    monkeypatch.setenv("AGENTMEM_HOME", str(tmp_path / "none"))
+    assert run("status").code == 0
+    assert run("status", "--home", tmp_path / "other").code == 3
+
+
 @pytest.mark.parametrize(
     "words", [("--nope",), ("nope",), ("recall",), ("recall", "a", "b"), ("recall", "--limit", "x")]
 )
@@ -126,7 +193,8 @@ def test_a_mistyped_command_is_guessed(run):
         (("blocks", "get", "nope"), 3, "NotFoundError"),
         (("blocks", "set", "core", "new"), 4, "ConflictError"),
         (("recall", ""), 2, "InvalidInputError"),
-        (("status", "--home", "{file}"), 6, "BackendError"),
+        (("status", "--home", "{file}"), 3, "NotFoundError"),
+        (("remember", "x", "--home", "{file}"), 6, "BackendError"),
     ],
 )
 def test_an_error_is_one_object_on_stderr_and_ends_with_its_code(words, code, kind, run, tmp_path):

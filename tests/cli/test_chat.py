@@ -118,6 +118,7 @@ def test_ctrl_c_while_it_waits_ends_with_130_and_no_traceback(start):
     with start("chat") as process:
         assert b"scripted" in process.stdout.readline() + process.stdout.readline()
         process.send_signal(signal.SIGINT)
+        process.stdin.close()  # wakes a read that began when the signal had come already
         said = process.stderr.read()
     assert process.returncode == 130
     assert b"Traceback" not in said

@@ -25,7 +25,7 @@ def test_status_tells_where_the_store_is_and_what_it_holds(run, home):
     assert told["home"] == str(home)
     assert (told["lines"], told["user_lines"], told["user_blocks"]) == (3, 2, 2)
     assert (told["tenant_id"], told["user_id"], told["agent_id"]) == ("default", "ada", None)
-    assert (told["answers"], told["embedder"], told["ok"]) == ("scan", "hashing-256", True)
+    assert (told["answers"], told["embedder"], told["ok"]) == ("chroma", "hashing-256", True)
     shown = run("status").out
     for word in ("hashing-256", str(home)[:20], "user ada", agentmem.__version__, "2 blocks, 2 lines"):
         assert word in shown
@@ -38,17 +38,42 @@ def test_status_names_the_settings_that_are_not_the_usual_ones(run, monkeypatch)
     assert "scan_below=7" in run("status").out
 
 
-def test_status_never_shows_a_password(run, tmp_path, monkeypatch):
+def test_status_never_shows_a_password(run, monkeypatch):
     monkeypatch.setenv("AGENTMEM_CHROMA_URL", "http://ada:SECRET@127.0.0.1:9")
-    ran = run("status", "--home", tmp_path / "other", "--json")
+    ran = run("status", "--json")
+    assert ran.json["index"] == "http://ada:***@127.0.0.1:9"
     assert "SECRET" not in ran.out + ran.err
 
 
 def test_a_sound_store_passes_the_check(run):
     run("remember", "one")
     assert run("check").code == 0
+    assert "not in use yet, 1 change waiting" in run("check").out
     told = run("check", "--json").json
-    assert (told["ok"], told["lines"], told["problems"]) == (True, 1, [])
+    assert (told["ok"], told["lines"], told["problems"], told["notes"]) == (True, 1, [], [])
+
+
+def test_what_is_good_to_know_is_told_and_is_no_problem(run, other, monkeypatch):
+    monkeypatch.setenv("AGENTMEM_SCAN_BELOW", "0")
+    owner = other(scan_below=0)
+    owner.ask("remember", "Likes tea")
+    owner.ask("recall", "tea")
+    ran = run("check")
+    assert ran.code == 0
+    assert "sound" in ran.out
+    assert "not asked" in ran.out
+    assert "large scopes are scanned by this process: another process owns the index folder" in ran.out
+    for command in ("check", "status"):
+        told = run(command, "--json").json
+        assert (told["ok"], len(told["notes"])) == (True, 1)
+
+
+def test_problems_and_notes_speak_of_commands(run, home):
+    run("remember", stdin=b"one\ntwo")
+    lose_a_vector(home)
+    for command in ("check", "status"):
+        (problem,) = run(command, "--json").json["problems"]
+        assert "agentmem reindex --embed" in problem
 
 
 def test_a_store_that_is_not_sound_ends_the_check_with_1_and_says_what_to_run(run, home):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 
-from agentmem import rendering
-from agentmem.testing import ScriptedChatModel, stand_in_model
+from agentmem.testing import ScriptedChatModel
 
 CALLS = AIMessage(
     "Let me look.",
@@ -96,15 +95,3 @@ def test_a_step_may_raise():
 
     with pytest.raises(RuntimeError, match="overloaded"):
         ScriptedChatModel(script=[refuse]).invoke("a")
-
-
-def test_the_stand_in_says_what_it_is_and_uses_memory():
-    model = stand_in_model()
-    asked = model.invoke("What do I drink?")
-    told = model.invoke("remember: Ada drinks tea")
-    answer = model.invoke([HumanMessage("What?"), ToolMessage(rendering.NO_MATCH, tool_call_id="1", name="recall")])
-
-    assert [call["name"] for call in asked.tool_calls] == ["recall"]
-    assert told.tool_calls[0]["args"] == {"content": "Ada drinks tea"}
-    assert "scripted stand-in" in model.invoke("hello").text
-    assert rendering.NO_MATCH in answer.text

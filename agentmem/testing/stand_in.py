@@ -1,4 +1,4 @@
-"""A chat model for `chat` and `demo` that needs no key: rules in place of a language model, and real memory."""
+"""A chat model for trying an agent without a key: rules in place of a language model, and real memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from agentmem.testing import ScriptedChatModel, seen_memory
-from agentmem.testing.prompts import SeenBlock, SeenMemory
+from agentmem.testing.prompts import SeenBlock, SeenMemory, seen_memory
+from agentmem.testing.scripted import ScriptedChatModel
 
 WHAT_IT_IS: Final = (
     "The chat model is scripted: a few rules, no language model. It looks up questions with recall, remembers what "
-    'begins with "Remember", and keeps wishes like "Always …" in core memory.'
+    'begins with "Remember", and keeps wishes like "Always …" in core memory. A real one is named by '
+    "AGENTMEM_MODEL=provider:name."
 )
 
 _LIMIT: Final = 3
@@ -29,8 +30,16 @@ _REMEMBER: Final = re.compile(
 _LASTING: Final = re.compile(r"(?:please,? )?(?:always|never|from now on|i prefer|call me|my name is)\b", re.IGNORECASE)
 
 
-def scripted_model() -> ScriptedChatModel:
-    """The model. Every word it says of the past comes from the memory it is shown."""
+def stand_in_model() -> ScriptedChatModel:
+    """A scripted model that stands in for a real one, and says so when it has nothing to say.
+
+    It calls the tools `recall`, `archival_memory_insert` and
+    `core_memory_append`, and all it says of the past comes from the memory it is
+    shown:
+
+        >>> stand_in_model().invoke("Where is the spare key?").tool_calls[0]["name"]
+        'recall'
+    """
     return ScriptedChatModel(script=[_answer], repeat_last=True)
 
 
