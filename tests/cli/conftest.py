@@ -105,7 +105,10 @@ def at_terminal(start):
                     os.write(ours, keys)
                 else:
                     process.send_signal(keys)
-                    os.write(ours, b"\n")  # wakes a read that began when the signal had come already
+                    try:
+                        process.wait(5)
+                    except subprocess.TimeoutExpired:
+                        os.write(ours, b"\n")  # wakes a read that began when the signal had come already
             with contextlib.suppress(OSError):  # the other side is closed
                 while True:
                     shown += os.read(ours, 1024).decode()
