@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -88,7 +89,15 @@ def ended_with_its_test(process):
 
 
 @pytest.fixture
-def at_terminal(start):
+def interruptible():
+    """Programs started now hear Ctrl-C; those that a shell runs in the background would inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def at_terminal(start, interruptible):
     """Runs `agentmem` at a terminal, where a person waits for something to be shown, then types or sends a signal."""
 
     def at_terminal_(*words, typed):
