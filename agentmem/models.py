@@ -144,17 +144,66 @@ class ArchivalLine(Shown):
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation(Shown):
-    """How one match came to its place.
+class ExplainedTerm(Shown):
+    """One word of the question in one line.
 
-    `rank` is what the list is ordered by; `semantic` and `lexical` are the parts of the score; `answered_by` is the
-    index that proposed the line, the exact `scan` or `chroma`.
+    Args:
+        term: The word as it is compared, stemmed.
+        weight: How much it says in this scope; a word that is nowhere weighs most.
+        own: How often it stands in the line.
+        amount: `own` with the share that the two lines before it add.
     """
+
+    _columns: ClassVar[tuple[str, ...]] = ("term", "weight", "own", "amount")
+
+    term: str
+    weight: float
+    own: float
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Shown):
+    """How one match came to its place, so that it can be checked by hand.
+
+    `lexical` is the sum of `weight * amount / (amount + normalisation)` over `terms`, divided by the sum of the
+    weights; `rank` is `0.3 * semantic + 0.7 * lexical` and the boosts. `docs/recall.md` works one example.
+
+    Args:
+        rank: What the list is ordered by.
+        semantic: How near the line is in meaning, 0 to 1.
+        lexical: How much of the question's words it has, 0 to 1.
+        answered_by: The index that chose it: `scan` or `chroma`.
+        speaker_boost: Added when the question names one speaker and the line is theirs.
+        conversation_boost: Added for how well its conversation answers.
+        question_boost: Taken off a line that asks something itself.
+        recency_boost: Added for how new it is, where that was asked for.
+        normalisation: What an amount is compared with in this line: the more, the longer it is.
+        terms: The words of the question.
+    """
+
+    _columns: ClassVar[tuple[str, ...]] = (
+        "rank",
+        "semantic",
+        "lexical",
+        "speaker_boost",
+        "conversation_boost",
+        "question_boost",
+        "recency_boost",
+        "answered_by",
+        "terms",
+    )
 
     rank: float
     semantic: float
     lexical: float
     answered_by: Engine
+    speaker_boost: float = 0.0
+    conversation_boost: float = 0.0
+    question_boost: float = 0.0
+    recency_boost: float = 0.0
+    normalisation: float = 0.0
+    terms: tuple[ExplainedTerm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
             Chroma. 0 sends every scope to Chroma.
         index_batch: How many changes may be waiting before they are handed to Chroma.
         index_timeout: The seconds one call to Chroma may take before recall goes on without it.
-        cache_bytes: The most memory the exact scan keeps vectors in.
+        cache_bytes: The most memory that what recall reads is kept in: three parts vectors, one part everything else.
         max_block_chars: The most characters of one block.
         max_line_chars: The most characters of one archival line.
         max_value_bytes: The most bytes of one fact, as JSON; not used yet.
@@ -35,7 +35,7 @@ class Settings(BaseSettings):
         max_fact_days: The longest a key-value fact lives; not used yet.
         idle_minutes: When a conversation left open ends by itself; not used yet.
         default_region: The region that telephone numbers without a country code are read in; not used yet.
-        language: The language lines are stemmed in; not used yet.
+        language: The language whose endings are cut off words, one of the Snowball stemmers', or `none`.
     """
 
     model_config = SettingsConfigDict(env_prefix="AGENTMEM_", env_ignore_empty=True, frozen=True, extra="forbid")

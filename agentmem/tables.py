@@ -71,7 +71,8 @@ class ArchivalLineRow(Base, table=True):
     """One archival memory. `block_id` is the header of its scope; `position` orders the scope and is never reused.
 
     `seq` is the number of the line's last change in commit order: the table is the outbox the index is fed from, and a
-    deletion is a tombstone with a new `seq`.
+    deletion is a tombstone with a new `seq`. `chunks` is the most vectors that any model made of the line, so that an
+    index is rid of all of them when it is told of its end.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_archival_line"
@@ -98,6 +99,7 @@ class ArchivalLineRow(Base, table=True):
     source: str
     confidence: float
     conversation_id: str | None = None
+    chunks: int = 1
     occurred_at: datetime | None = None
     actor: str
     idempotency_key: str | None = None

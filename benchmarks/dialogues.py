@@ -70,6 +70,11 @@ class Conversation:
     questions: tuple[Question, ...]
     unasked: int
 
+    @property
+    def speakers(self) -> frozenset[str]:
+        """Whose turns it has."""
+        return frozenset(turn.speaker for session in self.sessions for turn in session.turns)
+
 
 def read(path: Path) -> list[Conversation]:
     """Every conversation of a file.

@@ -1,4 +1,4 @@
-"""How much of LoCoMo's evidence recall finds, and how fast, beside plain Chroma and LangGraph's InMemoryStore.
+"""How much of LoCoMo's evidence recall finds, and how fast, beside plain Chroma, LangGraph's stores, LangMem and mem0.
 
 python benchmarks/locomo.py --data path/to/locomo10.json
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
+import random
 import sys
 import time
 from contextlib import ExitStack, closing
@@ -17,14 +16,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import report
+from command import chosen, forget_settings, numbers, refused, run
 from dialogues import Conversation, NotLocomoError, read
+from peers import PEERS
 from report import Cost, Measured, Run
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from systems import BARE, AgentMem, PlainChroma, System, Timed, everyone, timed
+from systems import AgentMem, PlainChroma, System, Timed, everyone, timed
+from texts import BARE
 
 from agentmem import AgentMemError
-from agentmem.embedding import MiniLM
+from agentmem.embedding import default_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,33 +46,30 @@ def main(arguments: Sequence[str] | None = None, *, embeddings: Embeddings | Non
     """
     options = _parser().parse_args(arguments)
     try:
-        conversations = _chosen(read(options.data), options.conversations)
+        conversations = chosen(read(options.data), options.conversations)
         _check_place(options.output)
     except NotLocomoError as error:
-        return _refused(f"{options.data} {error}")
+        return refused("locomo.py", f"{options.data} {error}")
     except ValueError as error:
-        return _refused(str(error))
-    threads = options.torch_threads if embeddings is None else None
-    _forget_settings()
+        return refused("locomo.py", error)
+    forget_settings()
     try:
-        model = embeddings or _default_model(options.torch_threads)
-        run = measure(conversations, model, peers=options.peers, torch_threads=threads)
+        measured = measure(conversations, embeddings or default_embeddings(), peers=options.peers)
     except AgentMemError as error:
         print(f"locomo.py: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(report.as_json(run), indent=2) if options.json else report.markdown(run).rstrip())
+    print(json.dumps(report.as_json(measured), indent=2) if options.json else report.markdown(measured).rstrip())
     if options.output:
-        report.put(options.output, report.markdown(run))
+        report.put(options.output, report.markdown(measured))
     return 0
 
 
-def measure(
-    conversations: Sequence[Conversation], embeddings: Embeddings, *, peers: bool, torch_threads: int | None = None
-) -> Run:
+def measure(conversations: Sequence[Conversation], embeddings: Embeddings, *, peers: bool) -> Run:
     """Add every turn to every system, then ask every question of every system.
 
-    Systems take turns at each session and each question, and another one begins
-    each time, so that a slow minute of the computer falls on all of them.
+    Systems take turns at each session and each question, in another order each
+    time, so that a slow minute of the computer falls on all of them. What
+    several of them ask the embedder in one such turn is computed once.
     """
     shared = timed(embeddings)
     dimensions = len(shared.embed_query("The model is loaded before anything is timed."))
@@ -88,10 +87,8 @@ def measure(
         for system, result in zip(systems, results, strict=True):
             result.settled = _timed(shared, system.settle)[1].own
         _ask(conversations, systems, results, shared, progress)
-        for system, result in zip(systems, results, strict=True):
-            if isinstance(system, AgentMem):
-                result.answered_by = system.answered_by
-    return Run(conversations, shared.model_name, torch_threads, results, (PlainChroma.name, BARE))
+    absent = {peer.name: peer.install for peer in PEERS if peers and not peer.is_installed}
+    return Run(conversations, shared.model_name, results, (PlainChroma.name, BARE), absent)
 
 
 def _add(
@@ -103,6 +100,7 @@ def _add(
 ) -> None:
     sessions = [(one.key, session) for one in conversations for session in one.sessions]
     for number, (key, session) in enumerate(progress.track(sessions, description="Adding sessions")):
+        shared.forget()
         for place in _in_turn(number, len(systems)):
             _, cost = _timed(shared, systems[place].add, key, session)
             lines = len(session.turns)
@@ -118,32 +116,27 @@ def _ask(
 ) -> None:
     questions = [(one.key, question.text) for one in conversations for question in one.questions]
     for number, (key, text) in enumerate(progress.track(questions, description="Asking questions")):
+        shared.forget()
         for place in _in_turn(number, len(systems)):
             ranked, cost = _timed(shared, systems[place].recall, key, text)
             results[place].ranked.append(ranked)
             results[place].recalls.append(cost)
+        for system, result in zip(systems, results, strict=True):
+            if isinstance(system, AgentMem):
+                result.answered_by.update(system.engines(key, text))
 
 
 def _timed(shared: Timed, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[R, Cost]:
     """What a call gave, and what it cost: in embedding, and beyond it."""
-    embedding, started = shared.seconds, time.perf_counter()
+    charged, spent, started = shared.charged, shared.spent, time.perf_counter()
     result = call(*args, **kwargs)
-    total, embedding = time.perf_counter() - started, shared.seconds - embedding
-    return result, Cost(embedding, total - embedding)
+    total = time.perf_counter() - started
+    return result, Cost(embedding=shared.charged - charged, own=total - (shared.spent - spent))
 
 
 def _in_turn(number: int, count: int) -> list[int]:
-    """The places of all systems, beginning with another one each time."""
-    return [(number + place) % count for place in range(count)]
-
-
-def _chosen(conversations: Sequence[Conversation], numbers: Sequence[int] | None) -> list[Conversation]:
-    if any(not 1 <= number <= len(conversations) for number in numbers or ()):
-        raise ValueError(f"--conversations: there are 1 to {len(conversations)}")
-    chosen = [conversations[number - 1] for number in numbers] if numbers else list(conversations)
-    if not any(one.questions for one in chosen):
-        raise ValueError("--data: no question of these conversations has evidence")
-    return chosen
+    """The places of all systems in another order each time, so that none always follows the same one."""
+    return random.Random(number).sample(range(count), count)  # noqa: S311 - guards no secret
 
 
 def _check_place(document: Path | None) -> None:
@@ -157,24 +150,6 @@ def _check_place(document: Path | None) -> None:
         )
 
 
-def _default_model(torch_threads: int) -> Embeddings:
-    import torch  # noqa: PLC0415 - seconds, and only for this model
-
-    torch.set_num_threads(torch_threads)
-    return MiniLM()
-
-
-def _forget_settings() -> None:
-    """Measure the defaults, and never write to a database that the environment happens to name."""
-    for name in [name for name in os.environ if name.startswith("AGENTMEM_")]:
-        del os.environ[name]
-
-
-def _refused(why: str) -> int:
-    print(f"locomo.py: {why}", file=sys.stderr)
-    return 2
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="locomo.py",
@@ -182,30 +157,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="FILE", help="LoCoMo's JSON as published, locomo10.json")
-    add("--conversations", type=_numbers, metavar="1,2", help="only these, counted from 1 (default: all)")
-    add("--peers", action=argparse.BooleanOptionalAction, default=True, help="measure Chroma and LangGraph's store too")
+    add("--conversations", type=numbers, metavar="1,2", help="only these, counted from 1 (default: all)")
+    add("--peers", action=argparse.BooleanOptionalAction, default=True, help="measure other systems too")
     add("--json", action="store_true", help="print JSON instead of tables")
     add("--output", type=Path, metavar="FILE", help="also put the tables between the marks in this Markdown file")
-    add("--torch-threads", type=_count, default=1, metavar="N", help="threads of the default embedder (default: 1)")
     return parser
 
 
-def _numbers(text: str) -> list[int]:
-    """`1,2` as numbers, each once, in order."""
-    return sorted({_count(number) for number in text.split(",")})
-
-
-def _count(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def _stop(*_: object) -> None:
-    """Being ended from outside cleans up like being interrupted does."""
-    raise SystemExit(1)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _stop)
-    raise SystemExit(main())
+    run(main)

@@ -13,7 +13,7 @@ from metrics import METRICS, mean_scores, percentile
 import agentmem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dialogues import Conversation, Question
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 BEGIN: Final = "<!-- locomo: begin -->"
 END: Final = "<!-- locomo: end -->"
 
-_PACKAGES: Final = ("chromadb", "langgraph", "sentence-transformers", "torch")
+_PACKAGES: Final = (
+    "onnxruntime",
+    "tokenizers",
+    "snowballstemmer",
+    "chromadb",
+    "langgraph",
+    "langgraph-checkpoint-sqlite",
+    "sqlite-vec",
+    "langmem",
+    "mem0ai",
+    "qdrant-client",
+)
 _TIMES: Final = (("embedding", "median", 50), ("embedding", "p95", 95), ("own", "median", 50), ("own", "p95", 95))
 
 
@@ -57,16 +68,16 @@ class Run:
     Args:
         conversations: Which.
         model: The embedder's name.
-        torch_threads: How many threads it computed with, where that is known.
         systems: What was measured; the ratios are relative to `reference`.
         reference: The name and the text of the system whose own part of a call is 1.
+        absent: The systems that were not measured because they are not installed, each with the command for it.
     """
 
     conversations: Sequence[Conversation]
     model: str
-    torch_threads: int | None
     systems: Sequence[Measured]
     reference: tuple[str, str]
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def questions(self) -> list[Question]:
@@ -81,10 +92,8 @@ class Run:
 
 def markdown(run: Run) -> str:
     """The whole report: what was found, over all and by category, what it cost, and notes."""
-    parts = [_summary(run), "### Found, over all categories", _found(run, None)]
-    for category in sorted({question.category for question in run.questions}):
-        count = sum(question.category == category for question in run.questions)
-        parts += [f"### Found, {_category(category)} ({count} questions)", _found(run, category)]
+    parts = [_summary(run), "### Found, over all categories", _found(run)]
+    parts += ["### Found, by category: recall@10", _found_by_category(run)]
     parts += ["### Adding, in milliseconds a line", _costs(run, "adds", "storing")]
     parts += ["### Recalling, in milliseconds a question", _costs(run, "recalls", "searching")]
     parts += _notes(run)
@@ -101,7 +110,6 @@ def as_json(run: Run) -> dict[str, Any]:
         "questions": len(run.questions),
         "left_out": sum(one.unasked for one in run.conversations),
         "embedder": run.model,
-        "torch_threads": run.torch_threads,
         "versions": _versions(),
         "machine": "shared: compare a time only with another of this run",
         "systems": [
@@ -109,7 +117,7 @@ def as_json(run: Run) -> dict[str, Any]:
                 "name": one.name,
                 "text": one.text,
                 "found": {
-                    "all": _scores(run, one, None),
+                    "all": _scores(run, one),
                     **{_category(category): _scores(run, one, category) for category in categories},
                 },
                 "milliseconds": {"add": _milliseconds(one.adds), "recall": _milliseconds(one.recalls)},
@@ -119,6 +127,7 @@ def as_json(run: Run) -> dict[str, Any]:
             }
             for one in run.systems
         ],
+        "not_measured": dict(run.absent),
         "same_through_scan_and_chroma": None if agreement is None else agreement[2],
     }
 
@@ -139,22 +148,29 @@ def put(document: Path, report: str) -> None:
 def _summary(run: Run) -> str:
     names = ", ".join(one.name for one in run.conversations)
     left_out = sum(one.unasked for one in run.conversations)
-    threads = "" if run.torch_threads is None else f", torch threads: {run.torch_threads}"
     versions = ", ".join(f"{name} {number}" for name, number in _versions().items())
     return (
         f"Conversations {names}: {run.lines} turns, {len(run.questions)} questions with evidence ({left_out} without). "
-        f"Embedder {run.model}{threads}. {versions}."
+        f"Embedder {run.model}. {versions}."
     )
 
 
-def _found(run: Run, category: int | None) -> str:
+def _found(run: Run) -> str:
+    rows = [[one.name, one.text, *(f"{score:.3f}" for score in _scores(run, one).values())] for one in run.systems]
+    return table(["system", "text", *METRICS], rows)
+
+
+def _found_by_category(run: Run) -> str:
+    sizes = sorted(Counter(question.category for question in run.questions).items())
+    head = [f"{_category(category)} ({size})" for category, size in sizes]
     rows = [
-        [one.name, one.text, *(f"{score:.3f}" for score in _scores(run, one, category).values())] for one in run.systems
+        [one.name, one.text, *(f"{_scores(run, one, category)['recall@10']:.3f}" for category, _ in sizes)]
+        for one in run.systems
     ]
-    return _table(["system", "text", *METRICS], rows)
+    return table(["system", "text", *head], rows)
 
 
-def _scores(run: Run, one: Measured, category: int | None) -> dict[str, float]:
+def _scores(run: Run, one: Measured, category: int | None = None) -> dict[str, float]:
     return mean_scores(
         (ranked, question.evidence)
         for ranked, question in zip(one.ranked, run.questions, strict=True)
@@ -170,7 +186,7 @@ def _costs(run: Run, kind: str, own: str) -> str:
         times = [f"{time:.2f}" for time in _milliseconds(getattr(one, kind)).values()]
         ratio = _ratio(run, one, kind)
         rows.append([one.name, one.text, *times, "–" if ratio is None else f"{ratio:.2f}"])
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _milliseconds(costs: Sequence[Cost]) -> dict[str, float]:
@@ -204,7 +220,7 @@ def _agreement(run: Run) -> tuple[Measured, Measured, int] | None:
 
 
 def _notes(run: Run) -> list[str]:
-    notes = []
+    notes = [f"Not measured, because it is not installed: {name} (`{how}`)." for name, how in run.absent.items()]
     if agreement := _agreement(run):
         scan, chroma, same = agreement
         handed_over = f"{1000 * chroma.settled / run.lines:.2f}"
@@ -237,16 +253,16 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown that lines up as plain text too; all but the first two columns are numbers."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 2) -> str:
+    """Markdown that lines up as plain text too; all but the first `texts` columns are numbers."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
-            cell.ljust(width) if column < 2 else cell.rjust(width)
+            cell.ljust(width) if column < texts else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
         return f"| {' | '.join(padded)} |"
 
-    rule = [("-" * width if column < 2 else "-" * (width - 1) + ":") for column, width in enumerate(widths)]
+    rule = [("-" * width if column < texts else "-" * (width - 1) + ":") for column, width in enumerate(widths)]
     return "\n".join([line(head), line(rule), *(line(row) for row in rows)])

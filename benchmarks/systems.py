@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import chromadb
 from chromadb.config import Settings
 from langchain_core.embeddings import Embeddings
 from langgraph.store.memory import InMemoryStore
+from peers import PEERS
+from texts import BARE, LIMIT, NAMED, TEXTS, WHOLE, about
 
 import agentmem
 from agentmem import Line
@@ -23,46 +23,49 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromadb.api.models.Collection import Collection
-    from dialogues import Session, Turn
+    from dialogues import Session
 
-LIMIT: Final = 20
-"""How long every ranked list is."""
+    from agentmem.models import Engine
 
-BARE: Final = "bare words"
-NAMED: Final = "speaker: words"
-
-TEXTS: Final[dict[str, Callable[[Turn], str]]] = {
-    BARE: lambda turn: turn.text,
-    NAMED: lambda turn: f"{turn.speaker}: {turn.text}",
-}
-"""What a system is given of a turn as its text."""
+T = TypeVar("T")
 
 
 class Timed(Embeddings):
-    """Embeddings that count the seconds spent in them; for one caller at a time."""
+    """Embeddings that compute the same request once, and count the seconds; for one caller at a time.
+
+    `spent` is what passed in here, `charged` what the requests took when they
+    were computed: asking again is charged like asking first, as it is the same
+    work, and only the run is shorter for it.
+    """
 
     def __init__(self, inner: Embeddings) -> None:
         self.inner = inner
         self.model_name: str = getattr(inner, "model_name", type(inner).__name__)
-        self.seconds = 0.0
+        self.spent = 0.0
+        self.charged = 0.0
+        self._computed: dict[tuple[str, ...], tuple[Any, float]] = {}
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector for each text."""
-        with self._counted():
-            return self.inner.embed_documents(texts)
+        return self._once(("documents", *texts), lambda: self.inner.embed_documents(texts))
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of one text."""
-        with self._counted():
-            return self.inner.embed_query(text)
+        return self._once(("query", text), lambda: self.inner.embed_query(text))
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def forget(self) -> None:
+        """Compute anew from here on."""
+        self._computed.clear()
+
+    def _once(self, request: tuple[str, ...], compute: Callable[[], T]) -> T:
         started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds += time.perf_counter() - started
+        if request not in self._computed:
+            answer = compute()
+            self._computed[request] = answer, time.perf_counter() - started
+        answer, seconds = self._computed[request]
+        self.charged += seconds
+        self.spent += time.perf_counter() - started
+        return answer
 
 
 class TimedMeasured(Timed):
@@ -79,8 +82,7 @@ class TimedMeasured(Timed):
 
     def count_word_pieces(self, texts: list[str]) -> list[int]:
         """How many word pieces each text has; it counts as embedding."""
-        with self._counted():
-            return self._measured.count_word_pieces(texts)
+        return self._once(("pieces", *texts), lambda: self._measured.count_word_pieces(texts))
 
 
 def timed(embeddings: Embeddings) -> Timed:
@@ -107,6 +109,19 @@ class System(Protocol):
         """Let go of files and threads."""
 
 
+def lines(session: Session, *, text: str = BARE) -> list[Line]:
+    """A session as agentmem takes it: one line per turn.
+
+    Args:
+        session: The session.
+        text: What a line says, a key of `TEXTS`.
+    """
+    return [
+        Line(TEXTS[text](turn), speaker=turn.speaker, occurred_at=session.occurred_at, conversation_id=session.id)
+        for turn in session.turns
+    ]
+
+
 class AgentMem:
     """agentmem through its public API: one user per conversation, one line per turn, one call per session.
 
@@ -120,7 +135,6 @@ class AgentMem:
     def __init__(self, folder: Path, embeddings: Embeddings, *, text: str, chroma: bool = False) -> None:
         self.name = "agentmem, through Chroma" if chroma else "agentmem"
         self.text = text
-        self.answered_by: Counter[str] = Counter()
         self._chroma = chroma
         if chroma:
             self._mem = agentmem.open(folder, embeddings=embeddings, scan_below=0)
@@ -130,16 +144,7 @@ class AgentMem:
 
     def add(self, key: str, session: Session) -> None:
         """See `System`."""
-        lines = [
-            Line(
-                TEXTS[self.text](turn),
-                speaker=turn.speaker,
-                occurred_at=session.occurred_at,
-                conversation_id=session.id,
-            )
-            for turn in session.turns
-        ]
-        stored = self._mem.client(key).memory.remember(lines, source="user")
+        stored = self._mem.client(key).memory.remember(lines(session, text=self.text), source="user")
         self._turns.update((line.id, turn.id) for line, turn in zip(stored, session.turns, strict=True))
 
     def settle(self) -> None:
@@ -149,9 +154,13 @@ class AgentMem:
 
     def recall(self, key: str, question: str) -> list[str]:
         """See `System`."""
-        matches = self._mem.client(key).memory.recall(question, limit=LIMIT, min_score=0, explain=True)
-        self.answered_by.update({match.explanation.answered_by for match in matches if match.explanation})
+        matches = self._mem.client(key).memory.recall(question, limit=LIMIT, min_score=0)
         return [self._turns[match.id] for match in matches]
+
+    def engines(self, key: str, question: str) -> set[Engine]:
+        """Which index answers a question; asked again, as saying so takes time of its own."""
+        matches = self._mem.client(key).memory.recall(question, limit=1, min_score=0, explain=True)
+        return {match.explanation.answered_by for match in matches if match.explanation}
 
     def close(self) -> None:
         """See `System`."""
@@ -203,10 +212,7 @@ class PlainChroma:
             ids=[turn.id for turn in session.turns],
             embeddings=self._embeddings.embed_documents(texts),  # type: ignore[arg-type]  # lists of floats are taken
             documents=texts,
-            metadatas=[
-                {"speaker": turn.speaker, "occurred_at": session.occurred_at.isoformat(), "session": session.id}
-                for turn in session.turns
-            ],
+            metadatas=[{"speaker": turn.speaker, **about(session)} for turn in session.turns],
         )
 
     def settle(self) -> None:
@@ -236,23 +242,21 @@ class LangGraphStore:
         embeddings: The embedder.
         dimensions: The length of its vectors.
         text: What is embedded, a key of `TEXTS`.
+        whole: Whether instead the whole value is, as JSON: what the store does when no field is named.
     """
 
     name = "LangGraph InMemoryStore"
 
-    def __init__(self, embeddings: Embeddings, dimensions: int, *, text: str) -> None:
-        self.text = text
-        self._store = InMemoryStore(index={"embed": embeddings, "dims": dimensions, "fields": ["text"]})
+    def __init__(self, embeddings: Embeddings, dimensions: int, *, text: str, whole: bool = False) -> None:
+        self.text = WHOLE if whole else text
+        self._words = TEXTS[text]
+        fields = ["$"] if whole else ["text"]
+        self._store = InMemoryStore(index={"embed": embeddings, "dims": dimensions, "fields": fields})
 
     def add(self, key: str, session: Session) -> None:
         """See `System`."""
         for turn in session.turns:
-            value = {
-                "text": TEXTS[self.text](turn),
-                "speaker": turn.speaker,
-                "occurred_at": session.occurred_at.isoformat(),
-                "session": session.id,
-            }
+            value = {"text": self._words(turn), "speaker": turn.speaker, **about(session)}
             self._store.put((key,), turn.id, value)
 
     def settle(self) -> None:
@@ -273,7 +277,7 @@ def everyone(folder: Path, embeddings: Embeddings, dimensions: int, *, peers: bo
         folder: An empty folder that they share.
         embeddings: The one embedder.
         dimensions: The length of its vectors.
-        peers: Whether others than agentmem are measured too.
+        peers: Whether others than agentmem are measured too, as far as they are installed.
     """
     yield AgentMem(folder / "scan", embeddings, text=BARE)
     yield AgentMem(folder / "chroma", embeddings, text=BARE, chroma=True)
@@ -283,4 +287,8 @@ def everyone(folder: Path, embeddings: Embeddings, dimensions: int, *, peers: bo
     for number, text in enumerate((BARE, NAMED), start=1):
         yield PlainChroma(folder / f"peer-{number}", embeddings, text=text)
         yield LangGraphStore(embeddings, dimensions, text=text)
+        for peer in PEERS:
+            if peer.is_installed:
+                yield peer.open(folder / f"{peer.name} {number}", embeddings, dimensions, text)
+    yield LangGraphStore(embeddings, dimensions, text=BARE, whole=True)
     yield PlainChroma(folder / "peer-3", embeddings, text=BARE, nameless=True)

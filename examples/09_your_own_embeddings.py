@@ -32,7 +32,8 @@ with tempfile.TemporaryDirectory() as folder:
         memory = mem.client(user_id="ada").memory
         memory.remember(["Mr Szymborski is our landlord", "The dentist is in Grünerløkka", "The dog is called Tom"])
         for query in ("who is Simborsky", "Grunerlokka dentists"):
-            print(f"{query}: {memory.recall(query, limit=1)[0].content}")
+            # No word of these is in a line, so half of the similarity is all there is: below the usual floor of 0.25.
+            print(f"{query}: {memory.recall(query, limit=1, min_score=0.1)[0].content}")
         print("The vectors were made with:", mem.check().embedder)
 
     # Vectors of two models cannot be compared, so another model is refused until all vectors are made anew.

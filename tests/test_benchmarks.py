@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -44,10 +46,23 @@ def report(bench):
 
 
 @pytest.fixture
-def locomo(bench, monkeypatch):
+def peers(bench):
+    return bench("peers")
+
+
+@pytest.fixture
+def program(bench, monkeypatch):
+    """Import one of the programs."""
     for name in [name for name in os.environ if name.startswith("AGENTMEM_")]:
         monkeypatch.delenv(name)  # the program forgets them for good
-    return bench("locomo")
+    for name in ("MEM0_DIR", "MEM0_TELEMETRY"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back afterwards, if the program sets them
+    return bench
+
+
+@pytest.fixture
+def locomo(program):
+    return program("locomo")
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
@@ -242,26 +257,51 @@ def _run(locomo, capsys, *arguments: object) -> dict[str, Any]:
     return json.loads(capsys.readouterr().out)
 
 
-def test_every_system_finds_the_same_in_the_same_words_and_conversations_stay_apart(locomo, capsys, file) -> None:
+def test_every_system_finds_the_same_in_the_same_words_and_conversations_stay_apart(
+    locomo, peers, capsys, file
+) -> None:
     measured = _run(locomo, capsys, "--data", file)
     assert measured["conversations"] == ["conv-a", "conv-b"]
     assert (measured["lines"], measured["questions"], measured["left_out"]) == (6, 3, 2)
+    others = ["Chroma", "LangGraph InMemoryStore", *(peer.name for peer in peers.PEERS if peer.is_installed)]
     assert [(one["name"], one["text"]) for one in measured["systems"]] == [
         ("agentmem", "bare words"),
         ("agentmem, through Chroma", "bare words"),
         ("agentmem", "speaker: words"),
-        ("Chroma", "bare words"),
-        ("LangGraph InMemoryStore", "bare words"),
-        ("Chroma", "speaker: words"),
-        ("LangGraph InMemoryStore", "speaker: words"),
+        *((name, "bare words") for name in others),
+        *((name, "speaker: words") for name in others),
+        ("LangGraph InMemoryStore", "all as JSON"),
         ("Chroma, asked without names", "bare words"),
     ]
     for one in measured["systems"]:
         assert set(one["found"]) == {"all", "multi-hop", "single-hop"}
-        assert one["found"]["single-hop"]["MRR"] == 1
-        assert one["found"]["all"]["recall@5"] == 1
+        assert one["found"]["single-hop"]["MRR"] == 1, one["name"]
+        assert one["found"]["all"]["recall@5"] == 1, one["name"]
         assert set(one["milliseconds"]["recall"]) == {"embedding_median", "embedding_p95", "own_median", "own_p95"}
     assert measured["systems"][3]["ratio"] == {"add": 1, "recall": 1}
+
+
+def test_a_system_that_is_not_installed_is_named_with_the_command_for_it(
+    locomo, peers, capsys, file, monkeypatch
+) -> None:
+    monkeypatch.setattr(peers, "find_spec", lambda _name: None)
+    bench = "pip install -c constraints.txt -e '.[bench]'"
+    absent = {"LangGraph SqliteStore": bench, "LangMem": bench, "mem0": "pip install 'mem0ai>=2.2,<3'"}
+    assert _run(locomo, capsys, "--data", file)["not_measured"] == absent
+    assert locomo.main(["--data", str(file)], embeddings=HashingEmbeddings()) == 0
+    shown = capsys.readouterr().out
+    for name, command in absent.items():
+        assert f"Not measured, because it is not installed: {name} (`{command}`)." in shown
+    assert _run(locomo, capsys, "--data", file, "--no-peers")["not_measured"] == {}
+
+
+def test_what_would_install_the_others_is_what_the_project_offers(peers) -> None:
+    extras = tomllib.loads((BENCHMARKS.parent / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    offered = {re.split("[<>=]", need)[0] for need in extras["bench"]}
+    assert offered == {"langgraph-checkpoint-sqlite", "langmem", "pysqlite3"}
+    assert {peer.install for peer in peers.PEERS if ".[bench]" not in peer.install} == {"pip install 'mem0ai>=2.2,<3'"}
 
 
 class _Noting(HashingEmbeddings):
@@ -276,15 +316,19 @@ class _Noting(HashingEmbeddings):
         return super().embed_query(text)
 
 
-def test_each_system_embeds_the_text_that_its_row_names(bench, dialogues, file, tmp_path) -> None:
+def test_each_system_embeds_the_text_that_its_row_names(bench, program, dialogues, file, tmp_path) -> None:
     noting = _Noting()
     conversation = dialogues.read(file)[0]
-    for system in bench("systems").everyone(tmp_path / "stores", noting, 256, peers=True):
+    words = "The bakery sold out of rye bread"
+    for system in bench("systems").everyone(tmp_path, noting, 256, peers=True):
         noting.texts.clear()
         system.add(conversation.key, conversation.sessions[1])
-        words = "The bakery sold out of rye bread"
-        assert (f"Ada: {words}" in noting.texts) == (system.text == "speaker: words"), system.name
-        assert (words in noting.texts) == (system.text == "bare words"), system.name
+        embedded = {
+            "bare words": words in noting.texts,
+            "speaker: words": f"Ada: {words}" in noting.texts,
+            "all as JSON": any(text.startswith("{") for text in noting.texts),
+        }
+        assert [text for text, was in embedded.items() if was] == [system.text], system.name
         noting.texts.clear()
         assert system.recall(conversation.key, "What did Ada eat?") == ["D2:1"]
         if "agentmem" not in system.name:
@@ -296,13 +340,29 @@ def test_each_system_embeds_the_text_that_its_row_names(bench, dialogues, file, 
 def test_the_time_in_the_embedder_is_not_counted_twice(locomo, bench, monkeypatch) -> None:
     shared = bench("systems").timed(HashingEmbeddings())
     monkeypatch.setattr(locomo, "time", SimpleNamespace(perf_counter=iter([10.0, 17.0]).__next__))
-    shared.seconds = 100.0
+    shared.spent, shared.charged = 100.0, 200.0
 
     def call(answer: str) -> str:
-        shared.seconds += 3
+        shared.spent += 3
+        shared.charged += 5
         return answer
 
-    assert locomo._timed(shared, call, "yes") == ("yes", bench("report").Cost(embedding=3, own=4))  # noqa: SLF001
+    assert locomo._timed(shared, call, "yes") == ("yes", bench("report").Cost(embedding=5, own=4))  # noqa: SLF001
+
+
+def test_the_same_request_is_computed_once_and_charged_to_everyone_who_makes_it(bench, monkeypatch) -> None:
+    noting = _Noting()
+    shared = bench("systems").timed(noting)
+    clock = iter([0.0, 3.0, 4.0, 10.0, 11.0, 20.0, 23.0, 24.0])
+    monkeypatch.setattr(bench("systems"), "time", SimpleNamespace(perf_counter=clock.__next__))
+    first, second = shared.embed_query("rye"), shared.embed_query("rye")
+    assert first == second
+    assert noting.texts == ["rye"]
+    assert (shared.spent, shared.charged) == (5, 6)
+    shared.forget()
+    shared.embed_query("rye")
+    assert noting.texts == ["rye", "rye"]
+    assert (shared.spent, shared.charged) == (9, 9)
 
 
 def test_a_question_without_names_keeps_its_other_words(bench) -> None:
@@ -358,7 +418,8 @@ def test_the_tables_line_up_and_go_between_the_marks_of_a_document(locomo, repor
     written = document.read_text("utf-8")
     assert written == f"before\n{report.BEGIN}\n\n{shown}\n{report.END}\nafter\n"
     tables = re.findall(r"(?:^\|.*\|\n)+", written, re.MULTILINE)
-    assert [len(table.splitlines()) for table in tables] == [10, 10, 10, 10, 10]
+    assert len({len(table.splitlines()) for table in tables}) == 1
+    assert len(tables) == 4
     assert all(len({len(line) for line in table.splitlines()}) == 1 for table in tables)
 
 
@@ -374,3 +435,218 @@ def test_a_document_without_the_marks_is_refused_before_the_run(locomo, report, 
 
 def test_the_published_page_has_its_place_for_the_tables(report) -> None:
     assert report.has_place(BENCHMARKS.parent / "docs" / "benchmarks.md")
+
+
+# --- the floor -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def floor(program):
+    return program("floor")
+
+
+def test_a_floor_keeps_what_reaches_it(floor) -> None:
+    scores = floor.Scores(evidence=[0.6, 0.30, 0.25, 0.1], foreign=[0.24, 0.0], missed=3)
+    shares = {point.floor: (point.kept, point.let_through) for point in floor.curve(scores)}
+    assert list(shares) == [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6]
+    assert shares[0.05] == (1, 0.5)
+    assert shares[0.2] == (0.75, 0.5)
+    assert shares[0.25] == (0.75, 0)
+    assert shares[0.6] == (0.25, 0)
+
+
+def test_every_question_is_asked_of_its_own_and_of_another_conversation(floor, dialogues, file) -> None:
+    scores = floor.measure(dialogues.read(file), HashingEmbeddings())
+    assert (len(scores.evidence), len(scores.foreign), scores.missed) == (3, 3, 0)
+    kitten, _, tulips = zip(scores.evidence, scores.foreign, strict=True)
+    assert kitten[0] == pytest.approx(kitten[1], abs=0.1)  # someone says the same in the other conversation
+    assert tulips[0] > tulips[1]
+
+
+def test_a_foreign_question_does_not_name_the_people_it_was_about(floor, dialogues, file) -> None:
+    published = _published()
+    published[0]["qa"][0]["question"] = "What is the grey kitten of Ada called?"
+    file.write_text(json.dumps(published), "utf-8")
+    noting = _Noting()
+    floor.measure(dialogues.read(file), noting)
+    assert [text for text in noting.texts if "Ada" in text] == []
+    assert "What is the grey kitten of called?" in noting.texts
+
+
+def test_the_curve_is_printed_and_drawn(floor, capsys, file, tmp_path) -> None:
+    picture = tmp_path / "floor.svg"
+    assert floor.main(["--data", str(file), "--svg", str(picture)], embeddings=HashingEmbeddings()) == 0
+    said, _, rows = capsys.readouterr().out.partition("\n\n")
+    assert said == "3 questions with evidence in the top 10 (0 without), 3 foreign questions."
+    assert [line.split("|")[1].strip() for line in rows.splitlines()[2:]] == [
+        f"{step / 20:.2f}" for step in range(1, 13)
+    ]
+    assert next(line for line in rows.splitlines() if "default" in line).startswith("| 0.25")
+    lines = ET.fromstring(picture.read_text("utf-8")).findall("{http://www.w3.org/2000/svg}polyline")  # noqa: S314
+    assert [len(line.attrib["points"].split()) for line in lines[-2:]] == [12, 12]
+
+
+def test_one_conversation_alone_has_no_foreign_questions(floor, capsys, file) -> None:
+    assert floor.main(["--data", str(file), "--conversations", "2"], embeddings=HashingEmbeddings()) == 2
+    assert capsys.readouterr().err == "floor.py: --conversations: a foreign question needs a second conversation\n"
+
+
+# --- scale -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scale(program):
+    pytest.importorskip("resource", reason="the peak of memory is read on Unix only")
+    return program("scale")
+
+
+@pytest.mark.parametrize(
+    ("lines", "large", "users"), [(1_000, 500, 2), (10_000, 5_000, 25), (1_000_000, 100_000, 4_500)]
+)
+def test_one_user_has_half_of_the_lines_up_to_100_000_and_the_others_200_each(scale, lines, large, users) -> None:
+    store = scale.Store("", lines, 1)
+    assert (store.large, len(store.users)) == (large, users)
+
+
+def test_a_question_is_nearest_to_its_own_line_then_to_its_topic(scale) -> None:
+    store, embeddings = scale.Store("", 1_000, 1), scale.TopicEmbeddings()
+    question = store.question("user-0", 3)
+    own = store.text("user-0", 3 * 7_919 % 200)
+    assert own in question
+    topic, _, _ = own.partition(" ")
+    same, other = f"{topic} something else", "topic-x something else"
+    near, nearer, far = (_cosine(*embeddings.embed_documents([question, line])) for line in (same, own, other))
+    assert nearer > near > far
+    assert embeddings.embed_query(own) == scale.TopicEmbeddings().embed_documents([own])[0]
+
+
+def _cosine(one: list[float], other: list[float]) -> float:
+    return (
+        sum(a * b for a, b in zip(one, other, strict=True))
+        / math.dist(one, [0] * len(one))
+        / math.dist(other, [0] * len(other))
+    )
+
+
+def test_texts_differ_by_user_number_and_seed_and_by_nothing_else(scale) -> None:
+    store, again, other = scale.Store("", 1_000, 1), scale.Store("", 5_000, 1), scale.Store("", 1_000, 2)
+    assert store.text("user-0", 1) == again.text("user-0", 1)
+    assert (
+        len({store.text("user-0", 1), store.text("user-0", 2), store.text("user-1", 1), other.text("user-0", 1)}) == 4
+    )
+
+
+def _cells(table: str) -> dict[str, list[str]]:
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    return {name: cells for name, *cells in rows}
+
+
+def test_a_run_measures_every_figure_and_leaves_nothing_behind(scale, capsys, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(scale, "_alone", lambda stage, store: stage(store))
+    monkeypatch.setattr(scale, "_QUESTIONS", 5)
+    assert scale.main(["--sizes", "1000", "--home", str(tmp_path)]) == 0
+    table, progress = capsys.readouterr()
+    cells = _cells(table)
+    assert cells["lines in all"] == ["1,000"]
+    assert cells["users of 200 lines"] == ["2"]
+    assert cells["large user answered by"] == ["the scan"]
+    assert cells["recall@10 of Chroma against the scan"] == ["1.000"]
+    assert cells["writing, lines/s"][0].endswith(" (×1.00)")
+    assert progress.splitlines()[0] == "1,000 lines: fill…"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_of_the_table_relates_to_the_smallest_size(scale) -> None:
+    of_size = [dict.fromkeys(scale._ROWS, value) for value in (2.0, 5.0)]  # noqa: SLF001
+    cells = _cells(scale.markdown({1_000: of_size[0], 10_000: of_size[1]}))
+    assert cells["lines in all"] == ["1,000", "10,000"]
+    assert cells["recall, large user: median, ms"] == ["2.0 (×1.00)", "5.0 (×2.50)"]
+    assert cells["users of 200 lines"] == ["2", "5"]
+    assert cells["large user answered by"] == ["Chroma", "Chroma"]
+
+
+def test_memory_is_measured_in_a_process_of_its_own(scale) -> None:
+    assert scale._alone(os.getpid) != os.getpid()  # noqa: SLF001
+
+
+def test_a_store_too_small_to_measure_and_a_missing_folder_are_refused(scale, capsys, tmp_path) -> None:
+    assert scale.main(["--sizes", "999"]) == 2
+    assert capsys.readouterr().err == "scale.py: --sizes: the smallest store has 1,000 lines\n"
+    assert scale.main(["--home", str(tmp_path / "missing")]) == 2
+    assert capsys.readouterr().err == f"scale.py: --home: {tmp_path / 'missing'} is no folder\n"
+
+
+# --- the parts of the ranking ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ablation(program):
+    return program("ablation")
+
+
+def test_every_part_that_is_taken_away_is_there_to_be_taken_and_is_put_back(ablation, dialogues, bench, file) -> None:
+    conversations = dialogues.read(file)
+    shared = bench("systems").timed(HashingEmbeddings())
+    first = ablation.answers(conversations, shared, {})
+    for changed in ablation.PARTS.values():
+        assert set(ablation.answers(conversations, shared, changed)) == set(first)
+    assert ablation.answers(conversations, shared, {}) == first
+
+
+def test_without_words_only_meaning_ranks_and_without_meaning_only_words_do(ablation, dialogues, bench, file) -> None:
+    class Upside(HashingEmbeddings):
+        """What means the most is what shares no word with the question."""
+
+        def embed_query(self, text: str) -> list[float]:
+            return super().embed_query("I adopted a grey kitten called Moss" if text.endswith("?") else text)
+
+    conversations = dialogues.read(file)[1:]
+    shared = bench("systems").timed(Upside())
+    asked = conversations[0].key + conversations[0].questions[0].text
+    by_word = ablation.answers(conversations, shared, ablation.PARTS["without meaning"])[asked]
+    by_meaning = ablation.answers(conversations, shared, ablation.PARTS["without words"])[asked]
+    assert (by_word[0], by_meaning[0]) == ("D1:1", "D1:2")
+
+
+def test_without_dates_the_oldest_line_is_not_found_by_its_date(ablation, dialogues, bench, file) -> None:
+    published = _published()[:1]
+    published[0]["qa"] = [{"question": "8 May", "evidence": ["D1:1"], "category": 2}]
+    file.write_text(json.dumps(published), "utf-8")
+    conversations = dialogues.read(file)
+    shared = bench("systems").timed(HashingEmbeddings())
+    by_word = ablation.PARTS["without meaning"]
+    dated, undated = (
+        ablation.answers(conversations, shared, {**by_word, **more})[conversations[0].key + "8 May"]
+        for more in ({}, ablation.PARTS["without dates"])
+    )
+    assert dated[0] in {"D1:1", "D1:2"}
+    assert undated[0] == "D10:1"  # no word matches, and it is the newest
+
+
+def test_a_table_shows_some_conversations_apart_from_the_others(ablation, capsys, file) -> None:
+    assert ablation.main(["--data", str(file), "--apart", "1"], embeddings=HashingEmbeddings()) == 0
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert [cell.strip() for cell in head.split("|")[2:-1]] == [
+        f"{figure}, {group}" for group in ("all", "1", "2") for figure in ("recall@10", "MRR")
+    ]
+    assert [row.split("|")[1].strip() for row in rows] == list(ablation.PARTS)
+
+
+# --- a cold process --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cold(program):
+    return program("cold")
+
+
+def test_both_runtimes_are_asked_in_turn_and_the_best_run_after_the_first_counts(cold, monkeypatch, tmp_path) -> None:
+    spent = iter([0.1, 0.2, 2.0, 8.0, 1.0, 9.0])
+    monkeypatch.setattr(cold, "seconds", lambda _folder, _before: next(spent))
+    assert cold.best(tmp_path, 2) == {"onnxruntime": 1.0, "sentence-transformers": 8.0}
+    assert cold.markdown(1_000, {"onnxruntime": 1.0, "sentence-transformers": 8.0}).endswith("|  0.12 |")
+
+
+def test_a_process_that_gives_no_answer_is_no_measurement(cold, tmp_path) -> None:
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        cold.seconds(tmp_path, "import sys; sys.exit(3); ")

@@ -37,6 +37,7 @@ def values(mem, memory):
         "ArchivalLine": lines[0],
         "MemoryRecallResult": memory.recall("tea", explain=True)[0],
         "Explanation": memory.recall("tea", explain=True)[0].explanation,
+        "ExplainedTerm": memory.recall("tea", explain=True)[0].explanation.terms[0],
         "CheckReport": mem.check(),
         "Scope": Scope("acme", "ada", "x"),
         "Line": Line("tea"),

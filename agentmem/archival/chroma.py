@@ -64,11 +64,10 @@ class ChromaVectors:
         with _translated():
             at_once = self._client.get_max_batch_size()
             for shard, group in _sharded(changes).items():
-                for start in range(0, len(group), at_once):
-                    _write(self._make(shard), group[start : start + at_once])
+                _write(self._make(shard), group, at_once)
 
     def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str] | None:
-        """The ids of about the nearest lines of one scope; fewer than `limit` when there are no more.
+        """The keys of about the nearest vectors of one scope; fewer than `limit` when there are no more.
 
         None when nothing was ever put where the scope belongs.
         """
@@ -82,20 +81,20 @@ class ChromaVectors:
             return found["ids"][0]
 
     def stored(self) -> Generator[list[tuple[str, Vectors]]]:
-        """Every id with its vector, page by page."""
+        """Every key with its vector, page by page."""
         with _translated():
             for shard in range(_SHARDS):
                 collection = self._find(shard)
                 if collection is None:
                     continue
-                line_ids = collection.get(include=[])["ids"]
-                for start in range(0, len(line_ids), _PAGE):
-                    page = collection.get(ids=line_ids[start : start + _PAGE], include=["embeddings"])
+                keys = collection.get(include=[])["ids"]
+                for start in range(0, len(keys), _PAGE):
+                    page = collection.get(ids=keys[start : start + _PAGE], include=["embeddings"])
                     embeddings = page["embeddings"]
                     if embeddings is None or len(embeddings) != len(page["ids"]):
                         raise IndexFailedError("Chroma has ids without vectors")
                     rows = zip(page["ids"], embeddings, strict=True)
-                    yield [(line_id, np.asarray(embedding, dtype=np.float32)) for line_id, embedding in rows]
+                    yield [(key, np.asarray(embedding, dtype=np.float32)) for key, embedding in rows]
 
     def drop_others(self, family: str) -> None:
         """Delete every collection whose name begins with `family`, these excepted."""
@@ -168,17 +167,23 @@ def _close_sessions(client: Any) -> None:  # noqa: ANN401 - private parts, which
             session.close()
 
 
-def _write(collection: Collection, changes: Sequence[Change]) -> None:
-    live = [(change, change.vector) for change in changes if change.vector is not None]
-    gone = [change.line_id for change in changes if change.vector is None]
-    if live:
+def _write(collection: Collection, changes: Sequence[Change], at_once: int) -> None:
+    live = [
+        (key, vector, change.block_id)
+        for change in changes
+        if change.vectors is not None
+        for key, vector in zip(change.keys, change.vectors, strict=True)
+    ]
+    gone = [key for change in changes if change.vectors is None for key in change.keys]
+    for start in range(0, len(live), at_once):
+        some = live[start : start + at_once]
         collection.upsert(
-            ids=[change.line_id for change, _ in live],
-            embeddings=_embeddings([vector for _, vector in live]),
-            metadatas=[{"scope": change.block_id} for change, _ in live],
+            ids=[key for key, _, _ in some],
+            embeddings=_embeddings([vector for _, vector, _ in some]),
+            metadatas=[{"scope": block_id} for _, _, block_id in some],
         )
-    if gone:
-        collection.delete(ids=gone)
+    for start in range(0, len(gone), at_once):
+        collection.delete(ids=gone[start : start + at_once])
 
 
 def _embeddings(vectors: list[Vectors]) -> Any:  # noqa: ANN401 - Chroma asks for arrays of a union of types

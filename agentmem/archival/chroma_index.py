@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from agentmem.archival import vectors
 from agentmem.archival.index import (
-    Candidate,
     IndexElsewhereError,
     IndexFailedError,
     IndexLostError,
     IndexUnavailableError,
+    Proposals,
+    ScopeAt,
+    lines_of,
 )
 from agentmem.archival.pump import Pump, Standing, standing
 from agentmem.database import Database, state
@@ -68,15 +70,14 @@ class ChromaIndex:
         self._pumping: Pump | None = None
         self._closed = False
 
-    def search(self, session: Session, block_id: str, vector: Vectors, limit: int) -> list[Candidate]:
+    def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
         """See `VectorIndex`. A few waiting changes are handed over first; for many, the scan answers meanwhile."""
-        now = state(session)
-        wanted = limit
+        seq, wanted = state(session).seq, limit
         while True:
-            line_ids = self._nearest(now.seq, block_id, vector, wanted)
-            candidates = vectors.score(session, now.embedder_id, line_ids, vector)
-            if len(candidates) >= limit or len(line_ids) < wanted:
-                return candidates
+            found = self._nearest(seq, scope.block_id, vector, wanted)
+            proposals = vectors.score(session, scope.embedder_id, lines_of(found), vector)
+            if len(proposals) >= limit or len(found) < wanted:
+                return proposals
             wanted *= 2
 
     def nudge(self) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
     from sqlmodel import Session
 
     from agentmem.embedding import Vectors
@@ -13,11 +18,40 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A line that an index proposes, with its exact similarity to the query, 0 to 1."""
+class ScopeAt:
+    """One scope as one snapshot has it.
 
-    line_id: str
-    semantic: float
+    Args:
+        block_id: Its header.
+        seq: The number of its last change.
+        embedder_id: Whose vectors count.
+    """
+
+    block_id: str
+    seq: int
+    embedder_id: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposals:
+    """Lines that an index proposes, best first, then by id.
+
+    Args:
+        ids: Their ids, as ASCII; shape `(lines,)`.
+        semantic: Their exact similarities to the query, 0 to 1; shape `(lines,)`.
+    """
+
+    ids: NDArray[np.bytes_]
+    semantic: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, ids: NDArray[np.bytes_], semantic: NDArray[np.float64]) -> Proposals:
+        """Proposals in their order."""
+        order = np.lexsort((ids, -semantic))
+        return cls(ids[order], semantic[order])
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 class IndexUnavailableError(Exception):
@@ -40,17 +74,18 @@ class VectorIndex(Protocol):
     """A projection of SQL in which the lines of one scope are searched by vector.
 
     What was committed before a search is seen by it, deletions included. The
-    caller checks every candidate in SQL all the same.
+    caller checks every line in SQL all the same. A line of several vectors is
+    as similar as the most similar of them.
     """
 
     name: Engine
 
-    def search(self, session: Session, block_id: str, vector: Vectors, limit: int) -> list[Candidate]:
-        """The lines of one scope most similar to a unit vector, best first, then by id.
+    def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
+        """The lines of one scope most similar to a unit vector.
 
         Args:
             session: The snapshot to read from.
-            block_id: The header of the scope.
+            scope: The scope in that snapshot.
             vector: The query, shape `(dimensions,)`.
             limit: How many to propose. Fewer mean that there are no more; lines as good as the last may be added.
 
@@ -58,3 +93,21 @@ class VectorIndex(Protocol):
             IndexUnavailableError: Not now.
         """
         ...
+
+
+def key(line_id: str, chunk: int) -> str:
+    """The id under which an index holds one vector of a line: the line's own for the first.
+
+    >>> key("a", 0), key("a", 2)
+    ('a', 'a:2')
+    """
+    return f"{line_id}:{chunk}" if chunk else line_id
+
+
+def lines_of(keys: Sequence[str]) -> list[str]:
+    """The lines that keys belong to, each once, in order.
+
+    >>> lines_of(["b:1", "a", "b"])
+    ['b', 'a']
+    """
+    return list(dict.fromkeys(one.partition(":")[0] for one in keys))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from agentmem.embedding import Vectors
+
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 
 
@@ -28,6 +30,21 @@ class Draft:
     speaker: str | None = None
     conversation_id: str | None = None
     occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A line with what it is found by.
+
+    Args:
+        draft: The line.
+        vectors: One unit vector for each chunk of it, shape `(chunks, dimensions)`.
+        words: Its packed bag of terms.
+    """
+
+    draft: Draft
+    vectors: Vectors
+    words: bytes
 
 
 @dataclass(frozen=True, slots=True)

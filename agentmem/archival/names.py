@@ -1,60 +1,67 @@
-"""The names a scope knows, and a question without them: every line of a person is near that person's name."""
+"""Names in a question: every line of a person is near that person's name, so they are left out of what is embedded."""
 
 from __future__ import annotations
 
 import re
-import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from sqlmodel import Session, col, select
-
-from agentmem.archival.vectors import latest
-from agentmem.tables import ArchivalLineRow
-
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-_SCOPES_KEPT: Final = 10_000
 _ROLES: Final = frozenset({"user", "assistant", "agent", "system", "tool", "caller", "customer", "human", "ai", "bot"})
 """Speakers that are no names: these words mean something in a question."""
 
+_MAY: Final = "may"
+"""A name and an ordinary word, but no stop word: it is a month too."""
 
-class KnownNames:
-    """The speakers of each scope's live lines; what was read is kept, and only what changed since is read again."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[int, frozenset[str]]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, session: Session, block_id: str) -> frozenset[str]:
-        """The words that the speakers of one scope are called by."""
-        with self._lock:
-            seen, names = self._kept.get(block_id, (0, frozenset[str]()))
-        seq = latest(session, block_id)
-        if seq > seen:
-            if seen and _deleted_after(session, block_id, seen):
-                seen, names = 0, frozenset[str]()
-            names |= _speakers_after(session, block_id, seen)
-        elif seq < seen:  # a reader of an older snapshot
-            return _speakers_after(session, block_id, 0)
-        with self._lock:
-            self._kept[block_id] = seq, names
-            self._kept.move_to_end(block_id)
-            while len(self._kept) > _SCOPES_KEPT:
-                self._kept.popitem(last=False)
-        return names
+_WORD: Final = re.compile(r"(\w+)(?:['\u2019]s\b)?")
+_EVERYWHERE: Final = 0.2
+"""A capitalised word that stands in so many of a scope's lines is taken for the name of whom they are about."""
 
 
-def without_names(query: str, names: Collection[str]) -> str:
-    """A question without the names; itself when nothing else is in it.
+def named(query: str, speakers: Sequence[str], stop_words: Collection[str]) -> dict[str, set[int]]:
+    """The words of a question that name speakers, casefolded, and the places of the speakers each names.
+
+    A word that is an ordinary one too ("Will", "At", "May") names nobody at the beginning
+    of a question, nor in lower case; and a word in lower case names nobody in a
+    question that writes others with a capital.
+
+    >>> named("When will Will's sister move?", ["Will Byers", "Ada"], {"when", "will"})
+    {'will': {0}}
+    """
+    places = _places(speakers)
+    words = [word[1] for word in _WORD.finditer(query)]
+    capitals = any(map(_capital, words[1:]))
+    found: dict[str, set[int]] = {}
+    for number, word in enumerate(words):
+        name, capital = word.casefold(), _capital(word)
+        ordinary = name in stop_words or name == _MAY
+        if name in places and not (ordinary and (number == 0 or not capital)) and (capital or not capitals):
+            found[name] = places[name]
+    return found
+
+
+def about(query: str, share: Callable[[str], float], stop_words: Collection[str]) -> set[str]:
+    """The capitalised words of a question that a good part of a scope's lines hold: names, where no speakers are known.
+
+    Args:
+        query: The question.
+        share: Which part of the lines has a word, 0 to 1.
+        stop_words: Words that are no names.
+    """
+    written = {word[1].casefold() for word in _WORD.finditer(query) if _capital(word[1])}
+    return {name for name in written if name not in stop_words and share(name) >= _EVERYWHERE}
+
+
+def without(query: str, names: Collection[str]) -> str:
+    """A question without names; itself when nothing else is in it.
 
     An embedding of "When did Ada move?" is near everything Ada said; without
     her name it is near what was said about moving.
 
-    >>> without_names("When did Ada's sister move to Oslo?", {"ada"})
+    >>> without("When did Ada's sister move to Oslo?", {"ada"})
     'When did sister move to Oslo?'
-    >>> without_names("Ada?", {"ada"})
+    >>> without("Ada?", {"ada"})
     'Ada?'
     """
     if not names:
@@ -63,26 +70,14 @@ def without_names(query: str, names: Collection[str]) -> str:
     return " ".join(rest.split()) if re.search(r"\w", rest) else query
 
 
-def _deleted_after(session: Session, block_id: str, seq: int) -> bool:
-    statement = select(ArchivalLineRow.id).where(
-        ArchivalLineRow.block_id == block_id, ArchivalLineRow.seq > seq, col(ArchivalLineRow.deleted_at).is_not(None)
-    )
-    return session.exec(statement.limit(1)).first() is not None
+def _capital(word: str) -> bool:
+    return len(word) > 1 and word[0].isupper()
 
 
-def _speakers_after(session: Session, block_id: str, seq: int) -> frozenset[str]:
-    statement = select(ArchivalLineRow.speaker).where(
-        ArchivalLineRow.block_id == block_id,
-        ArchivalLineRow.seq > seq,
-        col(ArchivalLineRow.speaker).is_not(None),
-        col(ArchivalLineRow.deleted_at).is_(None),
-    )
-    speakers = session.exec(statement.distinct()).all()
-    return frozenset(word for speaker in speakers if speaker for word in _words(speaker))
-
-
-_WORD: Final = re.compile(r"(\w+)(?:['\u2019]s\b)?")
-
-
-def _words(speaker: str) -> set[str]:
-    return {word.casefold() for word in re.findall(r"\w+", speaker)} - _ROLES
+def _places(speakers: Iterable[str]) -> dict[str, set[int]]:
+    places: dict[str, set[int]] = {}
+    for place, speaker in enumerate(speakers):
+        for word in re.findall(r"\w+", speaker.casefold()):
+            if word not in _ROLES:
+                places.setdefault(word, set()).add(place)
+    return places

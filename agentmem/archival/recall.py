@@ -1,254 +1,386 @@
-"""Recall: which index proposes, what SQL confirms, and how the matches of several scopes become one list."""
+"""Recall: from a question to the best lines of a user's scopes, each checked in SQL."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy.orm import aliased
+import numpy as np
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
 from agentmem import revisions
-from agentmem.archival import vectors
-from agentmem.archival.index import Candidate, IndexUnavailableError
-from agentmem.archival.names import KnownNames, without_names
-from agentmem.archival.scoring import ranked
-from agentmem.database import state
-from agentmem.models import Engine, Explanation, MemoryRecallResult, Scope, Source
-from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow
+from agentmem.archival import ranking, vectors
+from agentmem.archival.columns import Columns, columns_of, microseconds
+from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
+from agentmem.archival.ranking import ByWord, Compared, Question, Ranked
+from agentmem.database import rows, state
+from agentmem.models import MemoryRecallResult, Scope, Source
+from agentmem.reranking import CANDIDATES
+from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow, StoreStateRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
+    from numpy.typing import NDArray
 
     from agentmem.archival.index import VectorIndex
+    from agentmem.archival.kept import Kept
+    from agentmem.archival.lexical import Floats
+    from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
     from agentmem.embedding import Embedder, Vectors
+    from agentmem.models import Engine
+    from agentmem.reranking import Reranker
 
-_IDS_AT_ONCE: Final = 500
 _PROPOSED: Final = 500
 """How many lines a graph index is asked for at first: asked for few it may walk past the best, and asked for many it
 shows whether it still reaches them all."""
+
+_BY_WORD: Final = 200
+"""How many of the best lines by word join them."""
+
+_CONFIRMED_AT_ONCE: Final = 20
+_QUERY_CHARS: Final = 8_000
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which lines may match at all: from `since` (inclusive) to `until` (exclusive), of one conversation."""
+    """Which lines may match at all.
+
+    Args:
+        since: From this moment on.
+        until: Before this moment.
+        conversation_id: Of this conversation only.
+        source: From this source only.
+        min_confidence: At least as sure as this; what is below 0.5 is never recalled.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     conversation_id: str | None = None
+    source: Source | None = None
+    min_confidence: float = vectors.CONFIDENCE_FLOOR
 
-    @property
-    def open(self) -> bool:
-        """Whether every line may match."""
-        return self == Filter()
+    def allows(self, columns: Columns) -> NDArray[np.bool_]:
+        """Which lines of a scope may match; shape `(lines,)`."""
+        allowed = columns.confidence >= max(self.min_confidence, vectors.CONFIDENCE_FLOOR)
+        if self.since is not None:
+            allowed &= columns.moments >= microseconds(self.since)
+        if self.until is not None:
+            allowed &= columns.moments < microseconds(self.until)
+        if self.conversation_id is not None:
+            known = self.conversation_id in columns.conversations
+            place = columns.conversations.index(self.conversation_id) if known else len(columns.conversations)
+            allowed &= columns.conversation == place
+        if self.source is not None:
+            allowed &= columns.source == self.source
+        return allowed
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is looked for, and how much of it is wanted.
+class Wish:
+    """How much is wanted of what, and in which order.
 
     Args:
-        vector: The query as a unit vector.
         limit: How many matches at most.
         min_score: The floor, inclusive.
         only: Which lines may match at all.
+        half_life_days: How fast what is older counts for less in the order; `None` for not at all.
+        explain: Whether the matches say how they came to their places.
     """
 
-    vector: Vectors
     limit: int
     min_score: float
     only: Filter
+    half_life_days: float | None = None
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One scope of a search, in one snapshot."""
+
+    at: ScopeAt
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A question put to one scope: how well each line answers by word, which lines may, and the question's vector."""
+
+    part: _Part
+    words: ByWord
+    allowed: NDArray[np.bool_]
+    vector: Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hit:
+    """One line that reached the floor: where it stands in what was ranked."""
+
+    line_id: str
+    order: tuple[float, int, str]
+    ranked: Ranked
+    place: int
 
 
 class Recall:
     """Search over the archival lines of scopes.
 
-    What is embedded of a query is what is left of it without the names of the
-    scope's speakers.
+    What is embedded of a query is what is left of it without the names of whom
+    the scope is about.
 
     A scope of at most `scan_below` lines is answered by the exact scan, a
-    larger one by the large index, or by the scan when that cannot.
+    larger one by the large index and the best lines by word together, or by the
+    scan in its place when that index cannot.
 
     Args:
         database: Where the lines are.
         embedder: What makes the query's vector.
+        analyzer: What splits it into words.
+        columns: Where the scopes used last are kept.
         scan: The exact index.
         large: The index for large scopes.
         scan_below: The most lines of a scope that is scanned.
+        clock: What time it is.
+        reranker: What has the last word on the order, if anything.
     """
 
     def __init__(
-        self, database: Database, embedder: Embedder, *, scan: VectorIndex, large: VectorIndex, scan_below: int
+        self,
+        database: Database,
+        embedder: Embedder,
+        analyzer: Analyzer,
+        *,
+        columns: Kept[Columns],
+        scan: VectorIndex,
+        large: VectorIndex,
+        scan_below: int,
+        clock: Callable[[], datetime],
+        reranker: Reranker | None = None,
     ) -> None:
         self._database = database
         self._embedder = embedder
+        self._analyzer = analyzer
+        self._columns = columns
         self._scan = scan
         self._large = large
         self._scan_below = scan_below
-        self._names = KnownNames()
+        self._clock = clock
+        self._reranker = reranker
         self._embedder_id: int | None = None  # the stored one that was found to be this embedder
 
-    def search(
-        self, scopes: Sequence[Scope], query: str, *, limit: int, min_score: float, only: Filter, explain: bool
-    ) -> list[MemoryRecallResult]:
-        """The best lines of the scopes, by score, then the newer moment, then id.
+    def search(self, scopes: Sequence[Scope], query: str, wish: Wish) -> list[MemoryRecallResult]:
+        """The best lines of the scopes, by rank, then the newer moment, then id.
 
         Raises:
             InvalidInputError: The store's vectors were made with another model.
-            BackendError: The model or the database could not do it.
+            BackendError: The model, the database or the reranker could not do it.
         """
+        query = query[:_QUERY_CHARS]
         with self._database.read() as session:
-            headers = [header for scope in scopes if (header := _header(session, scope))]
-            asked = {header.id: without_names(query, self._names.of(session, header.id)) for header in headers}
+            parts = self._parts(session, scopes)
+            self._require_embedder(session, parts[0].at.embedder_id if parts else state(session).embedder_id)
+            asked = {self._embedded_of(query, part) for part in parts}
         if not asked:
             return []
-        self._embedder.probe()  # before the snapshot: no transaction waits for a model
-        embedded = {text: self._embedder.embed_query(text) for text in set(asked.values())}
-        matches: list[MemoryRecallResult] = []
+        embedded = {text: self._embedder.embed_query(text) for text in asked}  # no transaction waits for a model
+        now = microseconds(revisions.now(self._clock))
+        question = Question(query, self._analyzer.question(query), now, wish.half_life_days)
         with self._database.read() as session:
-            for header in headers:
-                question = Question(embedded[asked[header.id]], limit, min_score, only)
-                matches += self._of_scope(session, header, question)
-            best = ranked(matches, limit)
-            numbers = _line_numbers(session, [match.id for match in best])
-        return [
-            replace(match, line_number=numbers[match.id], explanation=match.explanation if explain else None)
-            for match in best
-        ]
+            hits: list[Iterator[_Hit]] = []
+            for part in self._parts(session, scopes):
+                text = self._embedded_of(query, part)
+                vector = embedded[text] if text in embedded else self._embedder.embed_query(text)
+                hits.append(_hits(self._ranked(session, part, question, vector, wish), wish.min_score))
+            merged = merge(*hits, key=lambda hit: hit.order)
+            different = self._different(self._confirmed(session, merged, explain=wish.explain))
+            matches = list(islice(different, max(wish.limit, CANDIDATES) if self._reranker else wish.limit))
+        return self._reranker.best_first(query, matches)[: wish.limit] if self._reranker else matches
 
-    def _of_scope(self, session: Session, header: MemoryBlockRow, question: Question) -> list[MemoryRecallResult]:
-        size = _size(session, header.id, question.only, at_most=max(self._scan_below, _PROPOSED) + 1)
-        if not size:
-            return []
-        embedder_id = state(session).embedder_id
-        if embedder_id != self._embedder_id:
+    def _parts(self, session: Session, scopes: Sequence[Scope]) -> list[_Part]:
+        """The scopes that have lines."""
+        agents = [scope.agent_id or "" for scope in scopes]
+        tenant_id, user_id = scopes[0].tenant_id, scopes[0].user_id
+        found = rows(session, _SCOPES, tenant_id=tenant_id, user_id=user_id, agent_ids=agents)
+        present = [ScopeAt(block_id, seq, embedder_id) for block_id, seq, embedder_id in found if seq is not None]
+        return [_Part(at, columns_of(session, self._analyzer, self._columns, at)) for at in present]
+
+    def _require_embedder(self, session: Session, embedder_id: int | None) -> None:
+        if embedder_id is not None and embedder_id != self._embedder_id:
             self._embedder_id = vectors.require_embedder(session, self._embedder)
-        if size <= self._scan_below and not question.only.open:
-            lines = session.exec(select(ArchivalLineRow.id).where(*_conditions(header.id, question.only))).all()
-            best = _with_ties(vectors.score(session, embedder_id, lines, question.vector), question.limit)
-            return _confirmed(session, header, question, best, self._scan.name)
-        if size > self._scan_below:
-            try:
-                return _ask(self._large, session, header, question, at_first=min(size, _PROPOSED), size=size)
-            except IndexUnavailableError as error:
-                _log.info("scanning a large scope: %s", error)
-        return _ask(self._scan, session, header, question)
+
+    def _embedded_of(self, query: str, part: _Part) -> str:
+        return ranking.without_names(query, part.columns, self._analyzer)
+
+    def _ranked(self, session: Session, part: _Part, question: Question, vector: Vectors, wish: Wish) -> Ranked:
+        """What may match in one scope, ranked; of a large scope, as much of it as it takes."""
+        asked = _Asked(part, ranking.by_word(part.columns, question), wish.only.allows(part.columns), vector)
+        wanted = _PROPOSED
+        while True:
+            compared = self._compared(session, asked, wanted)
+            ranked = ranking.ranked(part.columns, question, asked.words, compared, self._analyzer)
+            enough = np.count_nonzero(ranked.score >= wish.min_score) >= wish.limit
+            if enough or compared.complete:
+                return ranked
+            if ranking.reachable(asked.words, compared, asked.allowed) < wish.min_score:
+                return ranked
+            wanted *= 4
+
+    def _compared(self, session: Session, asked: _Asked, wanted: int) -> Compared:
+        """The similarities of every line that may match, or of the likeliest of a large scope."""
+        part, lines = asked.part, len(asked.part.columns)
+        if lines <= self._scan_below:
+            return _placed(asked, self._scan.search(session, part.at, asked.vector, lines), self._scan.name)
+        allowed = np.flatnonzero(asked.allowed)
+        if len(allowed) <= self._scan_below:
+            return _placed(asked, _scores(session, asked, allowed), self._scan.name)
+        try:
+            return _proposed(session, asked, wanted, by=self._large)
+        except IndexUnavailableError as error:
+            _log.info("scanning a large scope: %s", error)
+        return _proposed(session, asked, wanted, by=self._scan)
+
+    def _confirmed(self, session: Session, hits: Iterator[_Hit], *, explain: bool) -> Iterator[MemoryRecallResult]:
+        """The hits that SQL knows as live lines of their scopes, as matches, in order."""
+        while some := list(islice(hits, _CONFIRMED_AT_ONCE)):
+            found = rows(session, _LINES, line_ids=[hit.line_id for hit in some])
+            lines = {line.id: line for line in found}
+            yield from (_match(hit, lines[hit.line_id], explain=explain) for hit in some if hit.line_id in lines)
+
+    def _different(self, matches: Iterator[MemoryRecallResult]) -> Iterator[MemoryRecallResult]:
+        """The first of those of one scope that one person said at one time in the same words.
+
+        Punctuation, case and endings make no difference.
+        """
+        seen: set[tuple[object, ...]] = set()
+        for match in matches:
+            words = tuple(self._analyzer.words(match.content)) or match.content
+            said = match.agent_id, match.speaker, match.occurred_at, words
+            if said not in seen:
+                seen.add(said)
+                yield match
 
 
-def _ask(
-    index: VectorIndex,
-    session: Session,
-    header: MemoryBlockRow,
-    question: Question,
-    *,
-    at_first: int = 0,
-    size: int = 0,
-) -> list[MemoryRecallResult]:
-    """Ask for more until there are `limit` live matches better than the last proposal, or that is below the floor.
+def _hits(ranked: Ranked, min_score: float) -> Iterator[_Hit]:
+    """What reaches the floor, best first."""
+    columns = ranked.columns
+    for place in ranked.in_order(min_score):
+        row = int(ranked.compared.rows[place])
+        line_id = columns.ids[row].decode()
+        yield _Hit(line_id, (-float(ranked.rank[place]), -int(columns.moments[row]), line_id), ranked, place)
+
+
+def _proposed(session: Session, asked: _Asked, wanted: int, *, by: VectorIndex) -> Compared:
+    """The similarities of the nearest lines of a large scope, and of its best by word.
 
     Raises:
-        IndexUnavailableError: The index says that there are no more lines, and SQL knows better.
+        IndexUnavailableError: The index cannot answer, or says that there are no more lines, and SQL knows better.
     """
-    wanted = max(2 * question.limit, at_first)
-    while True:
-        candidates = index.search(session, header.id, question.vector, wanted)
-        if len(candidates) < min(wanted, size):
-            raise IndexUnavailableError("it left out lines that it was given")
-        matches = _confirmed(session, header, question, candidates, index.name)
-        if len(candidates) < wanted or candidates[-1].semantic < question.min_score:
-            return matches
-        if len(matches) >= question.limit:
-            worst = ranked(matches, question.limit)[-1]
-            if worst.score > candidates[-1].semantic:
-                return matches
-        wanted *= 4
+    proposals = by.search(session, asked.part.at, asked.vector, wanted)
+    recallable = int(np.count_nonzero(asked.part.columns.confidence >= vectors.CONFIDENCE_FLOOR))
+    if len(proposals) < min(wanted, recallable):
+        raise IndexUnavailableError("it left out lines that it was given")
+    near = _placed(asked, proposals, by.name)
+    others = asked.allowed & (asked.words.lexical > 0)
+    others[near.rows] = False
+    likely = _largest(asked.words.lexical, np.flatnonzero(others), wanted * _BY_WORD // _PROPOSED)
+    said = _placed(asked, _scores(session, asked, likely), by.name)
+    return Compared(
+        rows=np.concatenate([near.rows, said.rows]),
+        semantic=np.concatenate([near.semantic, said.semantic]),
+        answered_by=by.name,
+        complete=len(proposals) < wanted,
+        rest=float(proposals.semantic[-1]) if len(proposals) else 0.0,
+    )
 
 
-def _header(session: Session, scope: Scope) -> MemoryBlockRow | None:
-    return revisions.find_live(session, scope, ARCHIVAL)
+def _placed(asked: _Asked, proposals: Proposals, answered_by: Engine) -> Compared:
+    """Proposals as rows of a scope, without those that may not match."""
+    places, known = asked.part.columns.rows_of(proposals.ids)
+    known &= asked.allowed[places]
+    return Compared(places[known], proposals.semantic[known], answered_by)
 
 
-def _conditions(block_id: str, only: Filter) -> list[ColumnElement[bool]]:
-    moment = func.coalesce(ArchivalLineRow.occurred_at, ArchivalLineRow.created_at)
-    conditions = [
-        col(ArchivalLineRow.block_id) == block_id,
+def _scores(session: Session, asked: _Asked, places: NDArray[np.intp]) -> Proposals:
+    part = asked.part
+    line_ids = [line_id.decode() for line_id in part.columns.ids[places].tolist()]
+    return vectors.score(session, part.at.embedder_id, line_ids, asked.vector)
+
+
+def _largest(values: Floats, places: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Which of some places hold the largest values."""
+    if len(places) <= count:
+        return places
+    return places[np.argpartition(values[places], -count)[-count:]]
+
+
+def _match(hit: _Hit, line: Any, *, explain: bool) -> MemoryRecallResult:  # noqa: ANN401 - a row of columns
+    ranked, place = hit.ranked, hit.place
+    return MemoryRecallResult(
+        content=line.content,
+        score=float(ranked.score[place]),
+        block_type=ARCHIVAL,
+        scope="agent" if line.agent_id else "user",
+        agent_id=line.agent_id or None,
+        line_number=int(ranked.compared.rows[place]) + 1,
+        updated_at=line.updated_at,
+        semantic=float(ranked.compared.semantic[place]),
+        lexical=float(ranked.lexical[place]),
+        id=line.id,
+        speaker=line.speaker,
+        conversation_id=line.conversation_id,
+        source=line.source,
+        confidence=line.confidence,
+        occurred_at=line.occurred_at,
+        created_at=line.created_at,
+        explanation=ranked.explanation(place) if explain else None,
+    )
+
+
+# Built once: building a statement takes longer than SQLite takes to answer it.
+_SCOPES: Final[Any] = (
+    select(
+        MemoryBlockRow.id,
+        select(func.max(ArchivalLineRow.seq))
+        .where(ArchivalLineRow.block_id == MemoryBlockRow.id)
+        .correlate(MemoryBlockRow)
+        .scalar_subquery(),
+        select(StoreStateRow.embedder_id).scalar_subquery(),
+    )
+    .where(
+        MemoryBlockRow.tenant_id == bindparam("tenant_id"),
+        MemoryBlockRow.user_id == bindparam("user_id"),
+        col(MemoryBlockRow.agent_id).in_(bindparam("agent_ids", expanding=True)),
+        MemoryBlockRow.block_type == ARCHIVAL,
+        col(MemoryBlockRow.deleted_at).is_(None),
+    )
+    .order_by(col(MemoryBlockRow.agent_id))
+)
+_LINES: Final[Any] = (
+    cast("Any", select)(  # it is typed for up to four columns
+        ArchivalLineRow.id,
+        ArchivalLineRow.content,
+        ArchivalLineRow.speaker,
+        ArchivalLineRow.source,
+        ArchivalLineRow.confidence,
+        ArchivalLineRow.conversation_id,
+        ArchivalLineRow.occurred_at,
+        ArchivalLineRow.created_at,
+        ArchivalLineRow.updated_at,
+        MemoryBlockRow.agent_id,
+    )
+    .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
+    .where(
+        col(ArchivalLineRow.id).in_(bindparam("line_ids", expanding=True)),
         col(ArchivalLineRow.deleted_at).is_(None),
         col(ArchivalLineRow.confidence) >= vectors.CONFIDENCE_FLOOR,
-    ]
-    if only.since is not None:
-        conditions.append(moment >= only.since)
-    if only.until is not None:
-        conditions.append(moment < only.until)
-    if only.conversation_id is not None:
-        conditions.append(col(ArchivalLineRow.conversation_id) == only.conversation_id)
-    return conditions
-
-
-def _size(session: Session, block_id: str, only: Filter, *, at_most: int) -> int:
-    """How many lines may match, counted as far as it takes to choose an index."""
-    some = select(ArchivalLineRow.id).where(*_conditions(block_id, only)).limit(at_most).subquery()
-    return session.exec(select(func.count()).select_from(some)).one()
-
-
-def _with_ties(candidates: Sequence[Candidate], limit: int) -> Sequence[Candidate]:
-    if len(candidates) <= limit:
-        return candidates
-    floor = candidates[limit - 1].semantic
-    return [candidate for candidate in candidates if candidate.semantic >= floor]
-
-
-def _confirmed(
-    session: Session, header: MemoryBlockRow, question: Question, candidates: Sequence[Candidate], answered_by: Engine
-) -> list[MemoryRecallResult]:
-    """What SQL says of the candidates: those of this scope that are live, wanted and at or above the floor."""
-    semantic = {one.line_id: one.semantic for one in candidates if one.semantic >= question.min_score}
-    line_ids = list(semantic)
-    rows: list[ArchivalLineRow] = []
-    for start in range(0, len(line_ids), _IDS_AT_ONCE):
-        some = col(ArchivalLineRow.id).in_(line_ids[start : start + _IDS_AT_ONCE])
-        rows += session.exec(select(ArchivalLineRow).where(some, *_conditions(header.id, question.only))).all()
-    return [_match(header, row, semantic[row.id], answered_by) for row in rows]
-
-
-def _match(header: MemoryBlockRow, row: ArchivalLineRow, semantic: float, answered_by: Engine) -> MemoryRecallResult:
-    return MemoryRecallResult(
-        content=row.content,
-        score=semantic,
-        block_type=ARCHIVAL,
-        scope="agent" if header.agent_id else "user",
-        agent_id=header.agent_id or None,
-        line_number=0,
-        updated_at=row.updated_at,
-        semantic=semantic,
-        lexical=0.0,
-        id=row.id,
-        speaker=row.speaker,
-        conversation_id=row.conversation_id,
-        source=cast("Source", row.source),
-        confidence=row.confidence,
-        occurred_at=row.occurred_at,
-        created_at=row.created_at,
-        explanation=Explanation(rank=semantic, semantic=semantic, lexical=0.0, answered_by=answered_by),
+        col(MemoryBlockRow.deleted_at).is_(None),
     )
-
-
-def _line_numbers(session: Session, line_ids: Sequence[str]) -> dict[str, int]:
-    """The place of each line among the live ones of its scope, from 1."""
-    before = aliased(ArchivalLineRow)
-    statement = (
-        select(ArchivalLineRow.id, func.count())
-        .join(before, col(before.block_id) == ArchivalLineRow.block_id)
-        .where(
-            col(ArchivalLineRow.id).in_(line_ids),
-            col(before.deleted_at).is_(None),
-            col(before.position) <= ArchivalLineRow.position,
-        )
-        .group_by(col(ArchivalLineRow.id))
-    )
-    return dict(session.exec(statement).all())
+)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 from sqlmodel import Session, col, delete, insert, select, update
 
 from agentmem import idempotency, revisions
-from agentmem.archival.lines import Draft, keep, settled
+from agentmem.archival.lines import Entry, keep, settled
 from agentmem.database import advance, in_batches
-from agentmem.embedding import Vectors, pack
+from agentmem.embedding import pack
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, LineChunkRow, LineTermsRow, MemoryBlockRow
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlmodel.sql.expression import SelectOfScalar
 
+    from agentmem.embedding import Vectors
     from agentmem.models import MemoryBlock, Scope
 
 T = TypeVar("T")
@@ -31,6 +32,14 @@ _EMPTY: Final = {
     "occurred_at": None,
     "idempotency_key": None,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """What made the vectors and the words of lines: a stored embedder, and an analyzer."""
+
+    embedder_id: int
+    analyzer: str
 
 
 class LineWrites:
@@ -67,21 +76,19 @@ class LineWrites:
 
     def add(
         self,
-        drafts: Sequence[Draft],
+        entries: Sequence[Entry],
         line_ids: Sequence[str],
-        embedder_id: int,
-        embedded: Sequence[Vectors],
+        made_by: MadeBy,
         *,
         idempotency_key: str | None,
     ) -> None:
         """Add lines at the end."""
-        first = advance(self._session, len(drafts)) + 1
-        numbers = range(first, first + len(drafts))
-        lines = [*zip(numbers, line_ids, drafts, strict=True)]
-        self._insert(lines, embedder_id, embedded, idempotency_key=idempotency_key)
+        first = advance(self._session, len(entries)) + 1
+        numbers = range(first, first + len(entries))
+        self._insert([*zip(numbers, line_ids, entries, strict=True)], made_by, idempotency_key=idempotency_key)
 
     def rewrite(
-        self, rows: Sequence[ArchivalLineRow], texts: Sequence[str], embedder_id: int, embedded: Mapping[str, Vectors]
+        self, rows: Sequence[ArchivalLineRow], texts: Sequence[str], new: Mapping[str, Entry], made_by: MadeBy
     ) -> None:
         """Make the text of the scope these lines: unchanged ones stay themselves.
 
@@ -94,16 +101,16 @@ class LineWrites:
         first = settled(places)
         number = advance(self._session, len(places) - first)
         moved: list[dict[str, object]] = []
-        added: list[tuple[int, str, Draft]] = []
+        added: list[tuple[int, str, Entry]] = []
         for text, place in zip(texts[first:], places[first:], strict=True):
             number += 1
             if place is None:
-                added.append((number, uuid4().hex, Draft(text, source="operator")))
+                added.append((number, uuid4().hex, new[text]))
             else:
                 moved.append({"id": rows[place].id, "position": number, "seq": number})
         if moved:
             self._session.exec(update(ArchivalLineRow), params=moved)
-        self._insert(added, embedder_id, [embedded[draft.content] for _, _, draft in added])
+        self._insert(added, made_by)
 
     def bury(self, line_ids: Sequence[str]) -> None:
         """Leave tombstones: no text, no words, no vector, and a new number for the index to see."""
@@ -120,9 +127,8 @@ class LineWrites:
 
     def _insert(
         self,
-        lines: Sequence[tuple[int, str, Draft]],
-        embedder_id: int,
-        embedded: Sequence[Vectors],
+        lines: Sequence[tuple[int, str, Entry]],
+        made_by: MadeBy,
         *,
         idempotency_key: str | None = None,
     ) -> None:
@@ -136,15 +142,31 @@ class LineWrites:
             **self._stamp,
         }
         rows: list[dict[str, Any]] = [
-            {"id": line_id, "position": number, "seq": number, **common, **asdict(draft)}
-            for number, line_id, draft in lines
+            {
+                "id": line_id,
+                "position": number,
+                "seq": number,
+                "chunks": len(entry.vectors),
+                **common,
+                **asdict(entry.draft),
+            }
+            for number, line_id, entry in lines
         ]
         self._session.exec(insert(ArchivalLineRow), params=rows)
         chunks: list[dict[str, Any]] = [
-            {"line_id": line_id, "embedder_id": embedder_id, "chunk": 0, "vector": pack(vector)}
-            for (_, line_id, _), vector in zip(lines, embedded, strict=True)
+            chunk for _, line_id, entry in lines for chunk in chunk_rows(line_id, made_by.embedder_id, entry.vectors)
         ]
         self._session.exec(insert(LineChunkRow), params=chunks)
+        words: list[dict[str, Any]] = [
+            {"line_id": line_id, "made_by": made_by.analyzer, "terms": entry.words} for _, line_id, entry in lines
+        ]
+        self._session.exec(insert(LineTermsRow), params=words)
+
+
+def chunk_rows(line_id: str, embedder_id: int, vectors: Vectors) -> list[dict[str, Any]]:
+    """The rows that hold the vectors of one line, shape `(chunks, dimensions)`."""
+    common = {"line_id": line_id, "embedder_id": embedder_id}
+    return [{**common, "chunk": chunk, "vector": pack(vector)} for chunk, vector in enumerate(vectors)]
 
 
 def live_rows(session: Session, header: MemoryBlockRow | None) -> Sequence[ArchivalLineRow]:

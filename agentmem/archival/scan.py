@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agentmem.archival.index import Candidate
+from agentmem.archival.index import Proposals
 from agentmem.archival.scoring import similarities
-from agentmem.archival.vectors import Change, best_first, changes, latest
-from agentmem.database import state
+from agentmem.archival.vectors import ID, Change, changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from sqlmodel import Session
 
+    from agentmem.archival.index import ScopeAt
+    from agentmem.archival.kept import Kept
+    from agentmem.archival.lexical import Floats
     from agentmem.embedding import Vectors
     from agentmem.models import Engine
 
@@ -26,78 +27,92 @@ _SLACK: Final = 1e-5
 """How far a float32 product may be from the exact similarity."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """The vectors of one scope as of one change number; never altered, so that readers need no lock."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LineVectors:
+    """The vectors of one scope as of one change number; never altered, so that readers need no lock.
 
-    embedder_id: int | None
+    Args:
+        seq: The number of the last change.
+        ids: The lines.
+        starts: The first row of each line; a line of several chunks has several rows.
+        matrix: The vectors, shape `(rows, dimensions)`.
+    """
+
     seq: int
-    ids: tuple[str, ...]
+    ids: NDArray[np.bytes_]
+    starts: NDArray[np.intp]
     matrix: Vectors
 
     @property
     def bytes(self) -> int:
-        """About what it takes in memory."""
-        return self.matrix.nbytes + 100 * len(self.ids)
+        """What they take in memory."""
+        return self.matrix.nbytes + self.ids.nbytes + self.starts.nbytes
 
 
 class ScanIndex:
     """Exact search, always right: what the other index is measured against, and what answers when it cannot.
 
-    The vectors of the scopes used last are kept, and only what changed since
-    is read again.
-
     Args:
-        max_bytes: The most memory to keep them in.
+        kept: Where the vectors of the scopes used last are kept, so that only what changed since is read again.
     """
 
     name: Engine = "scan"
 
-    def __init__(self, *, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._kept: OrderedDict[str, _Lines] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, kept: Kept[LineVectors]) -> None:
+        self._kept = kept
 
-    def search(self, session: Session, block_id: str, vector: Vectors, limit: int) -> list[Candidate]:
+    def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
         """See `VectorIndex`; never unavailable."""
-        lines = self._lines(session, block_id)
-        if not lines.ids:
-            return []
-        rough = lines.matrix @ vector
-        floor = -np.inf if limit >= len(rough) else np.partition(rough, -limit)[-limit] - _SLACK
-        rows = np.flatnonzero(rough >= floor)
-        exact = similarities(lines.matrix[rows], vector)
-        candidates = [Candidate(lines.ids[row], score) for row, score in zip(rows.tolist(), exact, strict=True)]
-        return sorted(candidates, key=best_first)
+        lines = self._lines(session, scope)
+        if not len(lines.ids):
+            return Proposals(lines.ids, np.empty(0))
+        if limit >= len(lines.ids):
+            return Proposals.of(lines.ids, _best_of_each(similarities(lines.matrix, vector), lines.starts))
+        rough = _best_of_each((lines.matrix @ vector).astype(np.float64), lines.starts)
+        chosen = np.flatnonzero(rough >= np.partition(rough, -limit)[-limit] - _SLACK)
+        rows, starts = _rows_of(lines, chosen)
+        return Proposals.of(lines.ids[chosen], _best_of_each(similarities(lines.matrix[rows], vector), starts))
 
-    def _lines(self, session: Session, block_id: str) -> _Lines:
-        embedder_id, seq = state(session).embedder_id, latest(session, block_id)
-        with self._lock:
-            lines = self._kept.get(block_id)
-        if lines is None or lines.embedder_id != embedder_id or lines.seq > seq:  # newer than this reader's snapshot
-            lines = _Lines(embedder_id, 0, (), np.empty((0, 0), np.float32))
-        if lines.seq < seq:
-            news = changes(session, embedder_id, after=lines.seq, block_id=block_id)
-            lines = replace(_applied(lines, news), seq=seq)
-        self._keep(block_id, lines)
+    def _lines(self, session: Session, scope: ScopeAt) -> LineVectors:
+        key = scope.block_id, scope.embedder_id
+        lines = self._kept.get(key, seq=scope.seq) or _NONE
+        if lines.seq < scope.seq:
+            news = changes(session, scope.embedder_id, after=lines.seq, block_id=scope.block_id)
+            lines = _applied(lines, news, scope.seq)
+            self._kept.put(key, lines)
         return lines
 
-    def _keep(self, block_id: str, lines: _Lines) -> None:
-        with self._lock:
-            other = self._kept.get(block_id)
-            if other is None or other.embedder_id != lines.embedder_id or other.seq <= lines.seq:
-                self._kept[block_id] = lines
-            self._kept.move_to_end(block_id)
-            while sum(kept.bytes for kept in self._kept.values()) > self._max_bytes:
-                self._kept.popitem(last=False)
+
+def _best_of_each(values: Floats, starts: NDArray[np.intp]) -> Floats:
+    """The largest value of each line."""
+    return values if len(starts) == len(values) else np.maximum.reduceat(values, starts)
 
 
-def _applied(lines: _Lines, news: Sequence[Change]) -> _Lines:
-    changed = {change.line_id for change in news}
-    stay = [row for row, line_id in enumerate(lines.ids) if line_id not in changed]
-    live = [(change.line_id, change.vector) for change in news if change.vector is not None]
-    parts = [lines.matrix if len(stay) == len(lines.ids) else lines.matrix[stay]] if stay else []
-    if live:
-        parts.append(np.stack([vector for _, vector in live]))
-    ids = (*(lines.ids[row] for row in stay), *(line_id for line_id, _ in live))
-    return replace(lines, ids=ids, matrix=np.concatenate(parts) if parts else np.empty((0, 0), np.float32))
+def _rows_of(lines: LineVectors, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of some lines, and where each begins among them."""
+    if len(lines.starts) == len(lines.matrix):
+        return chosen, np.arange(len(chosen))
+    sizes = np.diff(np.r_[lines.starts, len(lines.matrix)])[chosen]
+    starts = np.r_[0, np.cumsum(sizes)[:-1]]
+    rows: NDArray[np.intp] = np.arange(int(sizes.sum())) + np.repeat(lines.starts[chosen] - starts, sizes)
+    return rows, starts
+
+
+def _applied(lines: LineVectors, news: Sequence[Change], seq: int) -> LineVectors:
+    changed = np.array([change.line_id for change in news], ID)
+    stay = np.flatnonzero(~np.isin(lines.ids, changed))
+    rows, _ = _rows_of(lines, stay)
+    live = [(change.line_id, change.vectors) for change in news if change.vectors is not None]
+    parts = [lines.matrix if len(stay) == len(lines.ids) else lines.matrix[rows]] if len(stay) else []
+    parts += [vectors for _, vectors in live]
+    old = np.diff(np.r_[lines.starts, len(lines.matrix)])[stay]
+    sizes = np.concatenate([old, np.array([len(vectors) for _, vectors in live], np.intp)])
+    return LineVectors(
+        seq=seq,
+        ids=np.concatenate([lines.ids[stay], np.array([line_id for line_id, _ in live], ID)]),
+        starts=np.cumsum(sizes) - sizes,
+        matrix=np.concatenate(parts) if parts else _NONE.matrix,
+    )
+
+
+_NONE: Final = LineVectors(0, np.empty(0, ID), np.empty(0, np.intp), np.empty((0, 0), np.float32))

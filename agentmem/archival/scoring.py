@@ -1,46 +1,119 @@
-"""The scores of recall: pure functions of the query and the lines.
+"""The scores of recall: pure functions of arrays, one place for each line.
 
-A match's `score` is its `semantic` similarity; this is where another leg would be scored and fused into it.
+`docs/recall.md` says where each figure comes from and works one example by hand.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from numpy.typing import NDArray
 
+    from agentmem.archival.lexical import Floats, Rows
     from agentmem.embedding import Vectors
-    from agentmem.models import MemoryRecallResult
 
+SEMANTIC_SHARE: Final = 0.3
+LEXICAL_SHARE: Final = 0.7
+MEANING_ALONE: Final = 0.5
+"""A score is at least this share of the similarity: what says the same in other words reaches the floor too."""
+
+SPEAKER_BOOST: Final = 0.08
+CONVERSATION_BOOST: Final = 0.4
+QUESTION_BOOST: Final = -0.08
+RECENCY_BOOST: Final = 0.1
+_BEST_OF_CONVERSATION: Final = 3
 _DECIMALS: Final = 6
+_DAY: Final = 86_400_000_000
 
 
-def similarities(matrix: Vectors, query: Vectors) -> list[float]:
-    """`max(0, cosine)` of each row with the query, all of unit length.
-
-    Summed row by row in float64, so a line has the same score to the last bit
-    whichever lines are scored beside it, and rounded to what float32 vectors
-    can tell, so that a floor of 0.9 keeps what is 0.9.
+@dataclass(frozen=True, slots=True, eq=False)
+class Boosts:
+    """What moves a line in the order beside its score; it never moves the score. Each has the shape `(lines,)`.
 
     Args:
-        matrix: Shape `(lines, dimensions)`.
+        speaker: The question names one speaker, and the line is theirs.
+        conversation: How well the best lines of the same conversation answer.
+        question: The line asks something itself, and seldom answers.
+        recency: How new it is, where that was asked for.
+    """
+
+    speaker: Floats
+    conversation: Floats
+    question: Floats
+    recency: Floats
+
+    @property
+    def total(self) -> Floats:
+        """All of them together."""
+        return self.speaker + self.conversation + self.question + self.recency
+
+
+def similarities(matrix: Vectors, query: Vectors) -> Floats:
+    """`max(0, cosine)` of each row with the query, all of unit length; shape `(rows,)`.
+
+    Summed row by row in float64, so a line has the same score whichever lines
+    are scored beside it, and rounded to what float32 vectors can tell, so that
+    a floor of 0.9 keeps what is 0.9.
+
+    Args:
+        matrix: Shape `(rows, dimensions)`.
         query: Shape `(dimensions,)`.
     """
-    products = matrix.astype(np.float64) * query.astype(np.float64)
-    clipped: list[float] = np.clip(products.sum(axis=1).round(_DECIMALS), 0.0, 1.0).tolist()
-    return clipped
+    total: Floats = (matrix * query).sum(axis=1, dtype=np.float64)
+    return rounded(np.clip(total, 0.0, 1.0))
 
 
-def ranked(matches: Sequence[MemoryRecallResult], limit: int) -> list[MemoryRecallResult]:
-    """The best `limit` matches: by score, then the newer moment, then id."""
-    by_id = sorted(matches, key=lambda match: match.id)
-    newest_first = sorted(by_id, key=_moment, reverse=True)  # sorted() keeps the order of equals, reversed or not
-    return sorted(newest_first, key=lambda match: match.score, reverse=True)[:limit]
+def fused(semantic: Floats, lexical: Floats) -> Floats:
+    """The two parts in one figure: `0.3 * semantic + 0.7 * lexical`."""
+    return rounded(SEMANTIC_SHARE * semantic + LEXICAL_SHARE * lexical)
 
 
-def _moment(match: MemoryRecallResult) -> datetime:
-    return match.occurred_at or match.created_at
+def scores(semantic: Floats, lexical: Floats) -> Floats:
+    """What the floor is compared with: `max(fused, semantic / 2)`."""
+    return rounded(np.maximum(fused(semantic, lexical), MEANING_ALONE * semantic))
+
+
+def best_of_conversation(answers: Floats, conversation: Rows) -> Floats:
+    """For each line the mean of the three best of its conversation, or of as many as there are.
+
+    A line of no conversation stands for one of its own.
+
+    Args:
+        answers: How well each line answers.
+        conversation: The code of its conversation, negative for none.
+    """
+    if not len(answers):
+        return answers
+    order = np.lexsort((-answers, conversation))
+    grouped = conversation[order]
+    begins = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
+    sizes = np.diff(np.r_[begins, len(order)])
+    place = np.arange(len(order)) - np.repeat(begins, sizes)
+    sums = np.add.reduceat(np.where(place < _BEST_OF_CONVERSATION, answers[order], 0.0), begins)
+    means = np.empty(len(order))
+    means[order] = np.repeat(sums / np.minimum(sizes, _BEST_OF_CONVERSATION), sizes)
+    return np.where(conversation < 0, answers, means)
+
+
+def recency(moments: NDArray[np.int64], now: int, half_life_days: float) -> Floats:
+    """1 for what happens now, 1/2 after the half-life, and so on; what lies ahead counts as now.
+
+    Args:
+        moments: Microseconds since 1970, as is `now`.
+        now: What time it is.
+        half_life_days: The half-life.
+    """
+    age = np.maximum(0, now - moments) / _DAY
+    with np.errstate(over="ignore"):  # of a half-life next to nothing: what is past counts for nothing
+        half: Floats = np.exp2(-age / half_life_days)
+    return half
+
+
+def rounded(values: Floats) -> Floats:
+    """To the decimals that float32 vectors can tell."""
+    result: Floats = values.round(_DECIMALS)
+    return result

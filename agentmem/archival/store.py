@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 from uuid import uuid4
 
 from sqlmodel import Session, col, select
 
 from agentmem import idempotency, inputs, revisions
 from agentmem.archival import vectors
-from agentmem.archival.lines import Draft, Limits, checked, keep, split
-from agentmem.archival.rows import LineWrites, block, find_of_user, live_rows
+from agentmem.archival.lines import Draft, Entry, Limits, checked, keep, split
+from agentmem.archival.rows import LineWrites, MadeBy, block, find_of_user, live_rows
 from agentmem.database import in_batches
 from agentmem.errors import NotFoundError
 from agentmem.idempotency import FirstResult
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
-    from agentmem.embedding import Embedder, Vectors
+    from agentmem.embedding import Embedder
 
 
 class ArchivalStore:
@@ -37,13 +38,22 @@ class ArchivalStore:
     Args:
         database: Where they are kept.
         embedder: What makes their vectors.
+        analyzer: What splits them into words.
         clock: What time it is.
         limits: The most characters.
     """
 
-    def __init__(self, database: Database, embedder: Embedder, clock: Callable[[], datetime], limits: Limits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        embedder: Embedder,
+        analyzer: Analyzer,
+        clock: Callable[[], datetime],
+        limits: Limits,
+    ) -> None:
         self._database = database
         self._embedder = embedder
+        self._analyzer = analyzer
         self._clock = clock
         self._limits = limits
 
@@ -75,8 +85,7 @@ class ArchivalStore:
         Raises:
             ConflictError: The idempotency key was used for other lines.
             NotFoundError: All that the idempotency key wrote was deleted since.
-            InvalidInputError: A line is longer than the model reads, the store has another model's vectors, or archival
-                memory is read-only.
+            InvalidInputError: The store has another model's vectors, or archival memory is read-only.
             BackendError: The model or the database could not do it.
         """
         first = FirstResult(scope, idempotency_key, "remember", [list(asdict(draft).items()) for draft in drafts])
@@ -85,7 +94,7 @@ class ArchivalStore:
                 return _left(session, scope, done, drafts)
         if not drafts and idempotency_key is None:
             return []
-        embedded = self._embed(drafts)
+        entries = self._entries(drafts)
 
         def body(session: Session) -> list[ArchivalLine]:
             if (done := first.find(session)) is not None:
@@ -95,11 +104,11 @@ class ArchivalStore:
                 first.keep(session, [], moment, block_id=None)
                 return []
             live = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
-            embedder_id = vectors.stamp_embedder(session, self._embedder)
+            made_by = self._made_by(session)
             writes = LineWrites(session, scope, live, moment=moment, actor=actor)
             line_ids = [uuid4().hex for _ in drafts]
             first.keep(session, line_ids, moment, block_id=writes.header.id)
-            writes.add(drafts, line_ids, embedder_id, embedded, idempotency_key=idempotency_key)
+            writes.add(entries, line_ids, made_by, idempotency_key=idempotency_key)
             return _lines(session, scope, line_ids)
 
         return self._database.write(body)
@@ -124,7 +133,7 @@ class ArchivalStore:
         """
         texts = checked("content", split(inputs.text("content", content, empty=True)), self._limits)
         header = revisions.marks(description=description, read_only=read_only)
-        embedded = self._embed_new(scope, texts, everything=expected is None)
+        new = self._new_entries(scope, texts, everything=expected is None)
 
         def body(session: Session) -> MemoryBlock:
             row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
@@ -135,9 +144,9 @@ class ArchivalStore:
             )
             if not revisions.may_write(live, expected, same=same):
                 return cast("MemoryBlock", live)
-            embedder_id = vectors.stamp_embedder(session, self._embedder) if embedded else 0
+            made_by = self._made_by(session) if new else _NOBODY
             writes = LineWrites(session, scope, row, moment=revisions.now(self._clock), actor=actor, **header)
-            writes.rewrite(lines, texts, embedder_id, embedded)
+            writes.rewrite(lines, texts, new, made_by)
             return block(session, writes.header)
 
         return self._database.write(body)
@@ -183,16 +192,23 @@ class ArchivalStore:
 
         self._database.write(body)
 
-    def _embed(self, drafts: Sequence[Draft]) -> list[Vectors]:
-        """One vector for each line, made before the transaction: nobody waits for a model."""
+    def _entries(self, drafts: Sequence[Draft]) -> list[Entry]:
+        """The lines with what they are found by, made before the transaction: nobody waits for a model."""
         if not drafts:
             return []
-        embedded = [*self._embedder.embed_lines([draft.content for draft in drafts])]
         self._embedder.probe()
-        return embedded
+        embedded = self._embedder.embed_lines([draft.content for draft in drafts])
+        return [
+            Entry(
+                draft,
+                vectors,
+                self._analyzer.bag(draft.content, speaker=draft.speaker, occurred_at=draft.occurred_at),
+            )
+            for draft, vectors in zip(drafts, embedded, strict=True)
+        ]
 
-    def _embed_new(self, scope: Scope, texts: Sequence[str], *, everything: bool) -> dict[str, Vectors]:
-        """Vectors for the texts that are not stored yet, made before the transaction.
+    def _new_entries(self, scope: Scope, texts: Sequence[str], *, everything: bool) -> dict[str, Entry]:
+        """The texts that are not stored yet.
 
         If the caller's token still holds in the transaction, the lines are those seen here.
         """
@@ -200,14 +216,15 @@ class ArchivalStore:
             header = None if everything else revisions.find_live(session, scope, ARCHIVAL)
             known = [line.content for line in live_rows(session, header)]
         places = keep(known, texts)
-        new = [
-            (number, text) for number, (text, place) in enumerate(zip(texts, places, strict=True), 1) if place is None
-        ]
-        if not new:
-            return {}
-        self._embedder.probe()
-        lines = [text for _, text in new]
-        return dict(zip(lines, self._embedder.embed_lines(lines, numbers=[number for number, _ in new]), strict=True))
+        new = dict.fromkeys(text for text, place in zip(texts, places, strict=True) if place is None)
+        entries = self._entries([Draft(text, source="operator") for text in new])
+        return {entry.draft.content: entry for entry in entries}
+
+    def _made_by(self, session: Session) -> MadeBy:
+        return MadeBy(vectors.stamp_embedder(session, self._embedder), self._analyzer.made_by)
+
+
+_NOBODY: Final = MadeBy(0, "")
 
 
 def _left(session: Session, scope: Scope, line_ids: Sequence[str], drafts: Sequence[Draft]) -> list[ArchivalLine]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from sqlmodel import Session, and_, case, col, func, insert, select
+from sqlmodel import Session, and_, case, col, func, insert, select, update
 
-from agentmem.archival import vectors
+from agentmem.archival import vectors, words
 from agentmem.archival.index import IndexElsewhereError, IndexFailedError, IndexUnavailableError
+from agentmem.archival.rows import chunk_rows
 from agentmem.database import state
-from agentmem.embedding import Embedder, pack
 from agentmem.errors import BackendError
 from agentmem.models import CheckReport
 from agentmem.tables import STATE_ID, ArchivalLineRow, EmbedderRow, LineChunkRow, StoreStateRow
@@ -24,23 +24,28 @@ if TYPE_CHECKING:
 
     from agentmem.archival.chroma_index import ChromaIndex
     from agentmem.archival.pump import Standing
+    from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
+    from agentmem.embedding import Embedder, Vectors
 
 _LINES_AT_ONCE: Final = 256
 _TOLERANCE: Final = 1e-5
 
 
-def check(database: Database, index: ChromaIndex) -> CheckReport:
+def check(database: Database, index: ChromaIndex, analyzer: Analyzer) -> CheckReport:
     """Whether every line has a vector, and whether Chroma holds the same ones; nothing is changed."""
     with database.read() as session:
         without = func.count(case((_has_none(state(session).embedder_id), 1)))
         live = col(ArchivalLineRow.deleted_at).is_(None)
         lines, lacking = session.exec(select(func.count(), without).select_from(ArchivalLineRow).where(live)).one()
         embedder = vectors.embedder_name(session)
+        stale = words.count_stale(session, analyzer)
     standing = index.standing()
     problems = [f"{lacking} lines have no vector and cannot be recalled: run reindex(embed=True)"] if lacking else []
     problems += _faults(standing)
     notes = _notes(standing)
+    if stale:
+        notes.append(f"recall splits the words of {stale} lines anew when it loads them, until reindex() stores them")
     answers, indexed = standing.answers, None
     if standing.begun and standing.doubt is None and standing.obstacle is None:
         try:
@@ -66,14 +71,22 @@ def check(database: Database, index: ChromaIndex) -> CheckReport:
 
 
 def reindex(
-    database: Database, index: ChromaIndex, embedder: Embedder, *, embed: bool, progress: Callable[[int, int], None]
+    database: Database,
+    index: ChromaIndex,
+    embedder: Embedder,
+    analyzer: Analyzer,
+    *,
+    embed: bool,
+    progress: Callable[[int, int], None],
 ) -> int:
     """Fill Chroma anew from SQL, after computing every vector anew if `embed`; how many lines it holds.
 
+    Words that another version or language of the analyzer split are split anew.
+
     Raises:
-        InvalidInputError: A line is longer than the new model reads; nothing was switched.
         BackendError: The model, the database or Chroma failed, or another process owns the index.
     """
+    words.split_anew(database, analyzer, progress)
     if embed:
         _embed_all(database, embedder, progress)
     try:
@@ -123,19 +136,24 @@ def _compared(database: Database, index: ChromaIndex, watermark: int) -> _Differ
     with database.read() as session:
         embedder_id = state(session).embedder_id
         live = vectors.changes(session, embedder_id, after=0)
-    missing = {change.line_id: change.vector for change in live if change.vector is not None}
+    missing = {
+        key: vector
+        for change in live
+        if change.vectors is not None
+        for key, vector in zip(change.keys, change.vectors, strict=True)
+    }
     stored = 0
     foreign: set[str] = set()
     different: set[str] = set()
-    for line_id, vector in index.stored():
+    for key, vector in index.stored():
         stored += 1
-        wanted = missing.pop(line_id, None)
+        wanted = missing.pop(key, None)
         if wanted is None:
-            foreign.add(line_id)
+            foreign.add(key)
         elif wanted.shape != vector.shape or float(np.abs(wanted - vector).max()) > _TOLERANCE:
-            different.add(line_id)
+            different.add(key)
     with database.read() as session:
-        moving = {change.line_id for change in vectors.changes(session, embedder_id, after=watermark)}
+        moving = {key for change in vectors.changes(session, embedder_id, after=watermark) for key in change.keys}
     return _Difference(stored, len(missing.keys() - moving), len(foreign - moving), len(different - moving))
 
 
@@ -165,11 +183,8 @@ def _embed_all(database: Database, embedder: Embedder, progress: Callable[[int, 
         with database.read() as session:
             batch = todo(session, _LINES_AT_ONCE)
         embedded = embedder.embed_lines([content for _, content in batch])
-        chunks: dict[str, dict[str, Any]] = {
-            line_id: {"line_id": line_id, "embedder_id": embedder_id, "chunk": 0, "vector": pack(vector)}
-            for (line_id, _), vector in zip(batch, embedded, strict=True)
-        }
-        database.write(partial(_add_lacking, embedder_id=embedder_id, chunks=chunks))
+        vectors_of = {line_id: vectors for (line_id, _), vectors in zip(batch, embedded, strict=True)}
+        database.write(partial(_add_lacking, embedder_id=embedder_id, vectors_of=vectors_of))
         done += len(batch)
         progress(done, max(left, done))
 
@@ -180,18 +195,21 @@ def _begin(session: Session, embedder: Embedder) -> int:
     return vectors.begin_embedder(session, embedder)
 
 
-def _add_lacking(session: Session, embedder_id: int, chunks: Mapping[str, dict[str, Any]]) -> None:
+def _add_lacking(session: Session, embedder_id: int, vectors_of: Mapping[str, Vectors]) -> None:
     """Leave out the lines that were deleted while their vectors were made, or that someone else made them for.
 
     The lines are locked first, always in one order, so that two who do the same work see what the other one did.
     """
     if session.get(EmbedderRow, embedder_id) is None:
         raise BackendError("index: the store was switched to another model meanwhile; run reindex(embed=True) again")
-    lines = select(ArchivalLineRow.id).where(col(ArchivalLineRow.id).in_(chunks))
+    lines = select(ArchivalLineRow.id, ArchivalLineRow.chunks).where(col(ArchivalLineRow.id).in_(vectors_of))
     session.exec(lines.order_by(col(ArchivalLineRow.id)).with_for_update()).all()
     lacking = session.exec(lines.where(_lacking(embedder_id))).all()
     if lacking:
-        session.exec(insert(LineChunkRow), params=[chunks[line_id] for line_id in lacking])
+        chunks = [row for line_id, _ in lacking for row in chunk_rows(line_id, embedder_id, vectors_of[line_id])]
+        session.exec(insert(LineChunkRow), params=chunks)
+        counts = [{"id": line_id, "chunks": max(most, len(vectors_of[line_id]))} for line_id, most in lacking]
+        session.exec(update(ArchivalLineRow), params=counts)
 
 
 def _lacking(embedder_id: int | None) -> ColumnElement[bool]:

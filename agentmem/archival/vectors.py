@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 from sqlmodel import Session, and_, case, col, delete, func, select
 
-from agentmem.archival.index import Candidate
+from agentmem.archival.index import Proposals, key
 from agentmem.archival.scoring import similarities
-from agentmem.database import state
+from agentmem.database import in_batches, rows, state
 from agentmem.embedding import Embedder, Vectors, pack, same_model, unpack
 from agentmem.errors import InvalidInputError
 from agentmem.tables import ArchivalLineRow, EmbedderRow, LineChunkRow
@@ -22,17 +25,24 @@ if TYPE_CHECKING:
 CONFIDENCE_FLOOR: Final = 0.5
 """Lines below it are stored and listed, but not recalled."""
 
-_IDS_AT_ONCE: Final = 500
+ID: Final = "S32"
+"""The NumPy type of a line's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an index should know of a line now: its vector, or that it is gone."""
+    """What an index should know of a line now: its vectors, shape `(chunks, dimensions)`, or that it is gone."""
 
     line_id: str
     block_id: str
     seq: int
-    vector: Vectors | None
+    vectors: Vectors | None
+    chunks: int
+
+    @property
+    def keys(self) -> list[str]:
+        """The ids under which an index holds its vectors, or may have held them."""
+        return [key(self.line_id, chunk) for chunk in range(self.chunks)]
 
 
 def require_embedder(session: Session, embedder: Embedder) -> int:
@@ -92,11 +102,6 @@ def embedder_name(session: Session) -> str | None:
     return None if row is None else row.name
 
 
-def latest(session: Session, block_id: str) -> int:
-    """The number of the last change in one scope."""
-    return session.exec(select(func.max(ArchivalLineRow.seq)).where(ArchivalLineRow.block_id == block_id)).one() or 0
-
-
 def changes(
     session: Session, embedder_id: int | None, *, after: int, block_id: str | None = None, limit: int | None = None
 ) -> list[Change]:
@@ -110,28 +115,35 @@ def changes(
         limit: How many at most.
     """
     chunk = and_(LineChunkRow.line_id == ArchivalLineRow.id, LineChunkRow.embedder_id == embedder_id)
-    vector = case((_recallable(), col(LineChunkRow.vector)))
-    statement = (
-        select(ArchivalLineRow.id, ArchivalLineRow.block_id, ArchivalLineRow.seq, vector)
-        .join(LineChunkRow, chunk, isouter=after > 0)
-        .where(ArchivalLineRow.seq > after)
-        .order_by(col(ArchivalLineRow.seq))
-    )
+    vector = case((_recallable(), col(LineChunkRow.vector))).label("vector")
+    chosen: list[ColumnElement[bool]] = [col(ArchivalLineRow.seq) > after]
     if block_id is not None:
-        statement = statement.where(ArchivalLineRow.block_id == block_id)
-    if limit is not None:
-        statement = statement.limit(limit)
-    return [
-        Change(line_id, owner, seq, None if stored is None else unpack(stored))
-        for line_id, owner, seq, stored in session.exec(statement).all()
-    ]
+        chosen.append(col(ArchivalLineRow.block_id) == block_id)
+    if limit is not None:  # of lines, not of their chunks
+        some = (
+            select(ArchivalLineRow.id).join(LineChunkRow, _first_chunk(embedder_id), isouter=after > 0).where(*chosen)
+        )
+        chosen = [col(ArchivalLineRow.id).in_(some.order_by(col(ArchivalLineRow.seq)).limit(limit))]
+    statement: Any = (
+        cast("Any", select)(  # it is typed for up to four columns
+            ArchivalLineRow.id, ArchivalLineRow.block_id, ArchivalLineRow.seq, ArchivalLineRow.chunks, vector
+        )
+        .join(LineChunkRow, chunk, isouter=after > 0)
+        .where(*chosen)
+        .order_by(col(ArchivalLineRow.seq), col(LineChunkRow.chunk))
+    )
+    found: list[Change] = []
+    for (line_id, owner, seq, most), stored in groupby(rows(session, statement), key=itemgetter(0, 1, 2, 3)):
+        matrix = _matrix([row.vector for row in stored])
+        found.append(Change(line_id, owner, seq, matrix, most if matrix is None else len(matrix)))
+    return found
 
 
 def counted(session: Session, embedder_id: int | None, *, upto: int) -> tuple[int, int]:
     """How many lines an index may hold, those changed up to a number and all of them."""
     statement = (
         select(func.count(col(ArchivalLineRow.id)), func.count(case((col(ArchivalLineRow.seq) <= upto, 1))))
-        .join(LineChunkRow, and_(LineChunkRow.line_id == ArchivalLineRow.id, LineChunkRow.embedder_id == embedder_id))
+        .join(LineChunkRow, _first_chunk(embedder_id))
         .where(_recallable())
     )
     total, done = session.exec(statement).one()
@@ -146,29 +158,34 @@ def any_upto(session: Session, block_id: str, seq: int) -> bool:
     return session.exec(statement.limit(1)).first() is not None
 
 
-def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], query: Vectors) -> list[Candidate]:
-    """The exact similarity of these lines, best first, then by id; a line without a vector is left out."""
-    candidates: list[Candidate] = []
-    for start in range(0, len(line_ids), _IDS_AT_ONCE):
+def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], query: Vectors) -> Proposals:
+    """The exact similarity of these lines; one without a vector is left out."""
+    best: dict[str, float] = {}
+    for some in in_batches(line_ids):
         statement = select(LineChunkRow.line_id, LineChunkRow.vector).where(
-            LineChunkRow.embedder_id == embedder_id,
-            col(LineChunkRow.line_id).in_(line_ids[start : start + _IDS_AT_ONCE]),
+            LineChunkRow.embedder_id == embedder_id, col(LineChunkRow.line_id).in_(some)
         )
-        rows = session.exec(statement).all()
-        if rows:
-            matrix = unpack(b"".join(vector for _, vector in rows)).reshape(len(rows), -1)
-            scores = similarities(matrix, query)
-            candidates += [Candidate(line_id, score) for (line_id, _), score in zip(rows, scores, strict=True)]
-    return sorted(candidates, key=best_first)
+        stored = session.exec(statement).all()
+        if stored:
+            matrix = unpack(b"".join(vector for _, vector in stored)).reshape(len(stored), -1)
+            for (line_id, _), semantic in zip(stored, similarities(matrix, query).tolist(), strict=True):
+                best[line_id] = max(semantic, best.get(line_id, 0.0))
+    return Proposals.of(np.array(list(best), ID), np.array(list(best.values()), np.float64))
 
 
-def best_first(candidate: Candidate) -> tuple[float, str]:
-    """The order of candidates."""
-    return -candidate.semantic, candidate.line_id
+def _first_chunk(embedder_id: int | None) -> ColumnElement[bool]:
+    """The join of a line with one of its vectors, if it has any."""
+    own = LineChunkRow.line_id == ArchivalLineRow.id, LineChunkRow.embedder_id == embedder_id
+    return and_(*own, col(LineChunkRow.chunk) == 0)
 
 
 def _recallable() -> ColumnElement[bool]:
     return and_(col(ArchivalLineRow.deleted_at).is_(None), col(ArchivalLineRow.confidence) >= CONFIDENCE_FLOOR)
+
+
+def _matrix(stored: Sequence[bytes | None]) -> Vectors | None:
+    vectors = [vector for vector in stored if vector is not None]
+    return unpack(b"".join(vectors)).reshape(len(vectors), -1) if vectors else None
 
 
 def _active(session: Session) -> EmbedderRow | None:

@@ -39,7 +39,7 @@ def root(
     """Long-term memory for LLM agents, in a folder of your own.
 
     Core memory is text that is always in the agent's prompt (`blocks`); archival memory is lines that are searched by
-    meaning (`remember`, `recall`). The first time, try `agentmem demo`.
+    meaning and by word (`remember`, `recall`). The first time, try `agentmem demo`.
 
     It ends with code 0 when all went well, 2 for wrong input, 3 when something is not there, 4 for a conflict, 6 when
     something behind it failed, and 1 when `check` found problems.
@@ -148,6 +148,7 @@ app.command(
         'agentmem recall "Who has the spare key?"',
         'agentmem recall "the move" --limit 10 --min-score 0.4 --explain',
         'agentmem recall "the move" --since 2026-03-01T00:00:00+00:00 --json',
+        'agentmem recall "Where does Ada live?" --source user --half-life-days 30',
     ),
 )(recall)
 app.add_typer(blocks.app, name="blocks")

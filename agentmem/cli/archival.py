@@ -12,6 +12,7 @@ from rich.text import Text
 
 from agentmem.archival.lines import Limits, drafts
 from agentmem.cli.call import INTERRUPTED, Call, command
+from agentmem.cli.explained import print_explained
 from agentmem.cli.output import (
     counted,
     notice,
@@ -60,7 +61,7 @@ def remember(
         typer.Option(metavar="KEY", help="Remember it once, however often this is run with the same key and text."),
     ] = None,
 ) -> None:
-    """Remember something, so that `recall` finds it by meaning.
+    """Remember something, so that `recall` finds it again.
 
     Each line becomes one archival memory. Up to 256 lines are remembered together or not at all; more of them in
     several such batches.
@@ -106,11 +107,32 @@ def recall(
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Only from before this moment.")] = None,
     conversation: Annotated[str | None, typer.Option(metavar="ID", help="Only from this conversation.")] = None,
-    explain: Annotated[bool, typer.Option("--explain", metavar="", help="Show how each score came about.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="WHO", help="Only what comes from: user, assistant, tool, extractor or operator."),
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(metavar="SURE", help="Only what is at least as sure as this, 0 to 1; never below 0.5.")
+    ] = 0.5,
+    half_life_days: Annotated[
+        float | None,
+        typer.Option(metavar="DAYS", help="Prefer what is newer; the preference halves every so many days."),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            metavar="",
+            help="Show how each match came to its place. Of each word of the question: its weight, how often the line "
+            "has it (own), that with a share of the two lines before (amount), and what it adds to lexical.",
+        ),
+    ] = False,
 ) -> None:
-    """Search archival memory by meaning.
+    """Search archival memory by meaning and by word.
 
-    Shows the best matches with their scores, 0 to 1.
+    Shows the best matches with their scores, 0 to 1. The order is that of the scores, but for what --explain shows
+    beside them: a line moves up when the question names its speaker or its conversation answers well, and down when it
+    is a question itself.
     """
     with call.existing_store() as mem, waiting("Searching…"):
         matches = call.memory(mem).recall(
@@ -122,6 +144,9 @@ def recall(
             since=since,
             until=until,
             conversation_id=conversation,
+            source=cast("Source | None", source),
+            min_confidence=min_confidence,
+            half_life_days=half_life_days,
             explain=explain,
         )
     if call.json:
@@ -131,10 +156,11 @@ def recall(
         screen().print(Text(f"Nothing found for {call.whose}."), soft_wrap=True)
         notice(f"Only matches of {min_score:g} or better are shown; try --min-score 0.1, or other words.")
         return
-    print_matches(matches, explain=explain)
+    print_matches(matches)
+    print_explained(matches)
 
 
-def print_matches(matches: list[MemoryRecallResult], *, explain: bool = False) -> None:
+def print_matches(matches: list[MemoryRecallResult]) -> None:
     """Print matches as a table."""
     shown = table("score", "line", "scope", "date", "speaker", "memory", right=("score", "line"), whole=("date",))
     for match in matches:
@@ -143,19 +169,7 @@ def print_matches(matches: list[MemoryRecallResult], *, explain: bool = False) -
             *row(match.score, match.line_number, _scope(match), date, one_line(match.speaker or "", limit=20)),
             Text(one_line(match.content)),
         )
-    console = screen()
-    console.print(shown)
-    if not explain:
-        return
-    for match in matches:
-        if (why := match.explanation) is not None:
-            console.print(
-                Text(
-                    f"line {match.line_number}: rank {why.rank:.4f}, semantic {why.semantic:.4f}, "
-                    f"lexical {why.lexical:.4f}, answered by {why.answered_by}",
-                    style="dim",
-                )
-            )
+    screen().print(shown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def _print_end(console: Console, home: Path, to_try: list[str]) -> None:
         pairs(
             [
                 ("folder", str(home.absolute())),
-                ("SQLite", f"{database / 1000:,.0f} kB: the texts, their versions and their vectors"),
+                ("SQLite", f"{database / 1000:,.0f} kB: the texts with versions, vectors and words"),
                 ("Chroma", f"{index / 1000:,.0f} kB: the index, which can be thrown away and rebuilt"),
             ]
         )

@@ -103,7 +103,7 @@ class Story:
         ]
 
     def _remember(self) -> dict[str, Any]:
-        self._tell(f"What {self._user} and {self._juno} said becomes archival memory: lines that are found by meaning.")
+        self._tell(f"What {self._user} and {self._juno} said becomes archival memory: lines that are found again.")
         lines = [
             Line(
                 turn["text"],
@@ -240,11 +240,12 @@ class Story:
         query = self._script["says"]["search"]
         self._tell(
             f"Up to {self._mem.settings.scan_below:,} lines of a user are compared one by one; for more, "
-            f"Chroma proposes and SQL confirms. Here both are asked: recall({json.dumps(query, ensure_ascii=False)})"
+            "Chroma and the question's words propose, and SQL confirms. Here both are asked: "
+            f"recall({json.dumps(query, ensure_ascii=False)})"
         )
         with waiting("Filling the index…"), self._call.store(scan_below=0) as large:
-            through = large.client(user_id=self._call.user).memory.recall(query, explain=True)
-        scanned = self._client.memory.recall(query, explain=True)
+            through = large.client(user_id=self._call.user).memory.recall(query, limit=3, min_score=0, explain=True)
+        scanned = self._client.memory.recall(query, limit=3, min_score=0, explain=True)
         shown = table("scan", "Chroma", "memory", right=("scan", "Chroma"))
         for one, other in zip(scanned, through, strict=False):
             shown.add_row(*row(f"{one.score:.6f}", f"{other.score:.6f}", one_line(one.content, limit=100)))

@@ -89,17 +89,13 @@ def reindex(
 ) -> None:
     """Build the vector index anew from the database.
 
-    Nothing is lost by it, and recall answers meanwhile.
+    Nothing is lost by it, and recall answers meanwhile. After another AGENTMEM_LANGUAGE, it also splits the words of
+    all lines anew.
     """
     with call.existing_store() as mem, progress() as bar:
-        task = bar.add_task("Embedding" if embed else "Indexing", total=None)
-        before = 0
+        task = bar.add_task("Reindexing", total=None)
 
         def report(done: int, total: int) -> None:
-            nonlocal before
-            if done < before:  # the vectors are made; now they are handed over
-                bar.update(task, description="Indexing")
-            before = done
             bar.update(task, completed=done, total=total)
 
         indexed = mem.reindex(embed=embed, progress=report)

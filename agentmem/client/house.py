@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING
 from agentmem import inputs
 from agentmem.agents import AgentRegistry, shared_registry
 from agentmem.archival import chroma_index
+from agentmem.archival.columns import Columns
+from agentmem.archival.kept import Kept
 from agentmem.archival.lines import Limits
 from agentmem.archival.place import Folder, Server
 from agentmem.archival.recall import Recall
-from agentmem.archival.scan import ScanIndex
+from agentmem.archival.scan import LineVectors, ScanIndex
 from agentmem.archival.store import ArchivalStore
+from agentmem.archival.terms import Analyzer
 from agentmem.blocks import BlockStore
 from agentmem.database import Database
 from agentmem.embedding import Embedder, default_embeddings
 from agentmem.errors import BackendError, InvalidInputError
+from agentmem.reranking import Reranker
 from agentmem.settings import DATABASE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from langchain_core.documents import BaseDocumentCompressor
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
@@ -46,6 +51,7 @@ class House:
     limits: Limits
     database: Database
     embedder: Embedder
+    analyzer: Analyzer
     blocks: BlockStore
     archival: ArchivalStore
     recall: Recall
@@ -75,6 +81,7 @@ def build(
     *,
     embeddings: Embeddings | None,
     chat_model: BaseChatModel | None,
+    reranker: BaseDocumentCompressor | None,
     clock: Callable[[], datetime] | None,
 ) -> House:
     """Open the database, bring its schema up to date, and put the rooms together. Chroma and the model wait.
@@ -84,14 +91,9 @@ def build(
             process with another setting.
         BackendError: The folder or the database cannot be used.
     """
-    if embeddings is not None and not all(
-        callable(getattr(embeddings, name, None)) for name in ("embed_documents", "embed_query")
-    ):
-        raise InvalidInputError(f"embeddings: must be a LangChain Embeddings, not {type(embeddings).__name__}")
-    if chat_model is not None and not all(
-        callable(getattr(chat_model, name, None)) for name in ("invoke", "with_structured_output")
-    ):
-        raise InvalidInputError(f"chat_model: must be a LangChain chat model, not {type(chat_model).__name__}")
+    _check("embeddings", embeddings, "LangChain Embeddings", "embed_documents", "embed_query")
+    _check("chat_model", chat_model, "LangChain chat model", "invoke", "with_structured_output")
+    _check("reranker", reranker, "LangChain document compressor", "compress_documents")
     if clock is not None and not callable(clock):
         raise InvalidInputError(f"clock: must be a function that returns the time, not {type(clock).__name__}")
     inputs.text("home", str(settings.home))
@@ -99,6 +101,7 @@ def build(
     place = Folder(home / _INDEX_FOLDER) if settings.chroma_url is None else Server(settings.chroma_url)
     database = Database(settings.database_url or _file(home))
     embedder = Embedder(embeddings or default_embeddings())
+    analyzer = Analyzer(settings.language)
     clock = clock or system_clock
     limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
     try:
@@ -109,23 +112,33 @@ def build(
     recall = Recall(
         database,
         embedder,
-        scan=ScanIndex(max_bytes=settings.cache_bytes),
+        analyzer,
+        columns=Kept[Columns](settings.cache_bytes // 4),
+        scan=ScanIndex(Kept[LineVectors](settings.cache_bytes - settings.cache_bytes // 4)),
         large=index,
         scan_below=settings.scan_below,
+        clock=clock,
+        reranker=Reranker(reranker) if reranker else None,
     )
     return House(
         settings=settings,
         limits=limits,
         database=database,
         embedder=embedder,
+        analyzer=analyzer,
         blocks=BlockStore(database, clock, max_chars=settings.max_block_chars),
-        archival=ArchivalStore(database, embedder, clock, limits),
+        archival=ArchivalStore(database, embedder, analyzer, clock, limits),
         recall=recall,
         index=index,
         clock=clock,
         chat_model=chat_model,
         agents=shared_registry(database),
     )
+
+
+def _check(name: str, part: object, kind: str, *methods: str) -> None:
+    if part is not None and not all(callable(getattr(part, method, None)) for method in methods):
+        raise InvalidInputError(f"{name}: must be a {kind}, not {type(part).__name__}")
 
 
 def _file(home: Path) -> Path:

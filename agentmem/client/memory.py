@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from agentmem import inputs
-from agentmem.archival.lines import drafts
-from agentmem.archival.recall import Filter
+from agentmem.archival.lines import SOURCES, drafts
+from agentmem.archival.recall import Filter, Wish
 from agentmem.client.twin import twin
 from agentmem.display import Values
 from agentmem.errors import InvalidInputError, NotFoundError
@@ -336,6 +336,9 @@ class Memory:
         since: datetime | str | None = None,
         until: datetime | str | None = None,
         conversation_id: str | None = None,
+        source: Source | None = None,
+        min_confidence: float = 0.5,
+        half_life_days: float | None = None,
     ) -> builtins.list[MemoryRecallResult]:
         """Search archival memory.
 
@@ -344,28 +347,29 @@ class Memory:
             ['Acme renews in March']
 
         Args:
-            query: What to look for, in words; a very long one is read to its 8,000th character. The names of speakers
-                are left out of it when it is compared by meaning.
+            query: What to look for, in words; a very long one is read to its 8,000th character.
             agent_id: Search this agent's lines and the user's; without it, the user's only.
             limit: How many matches at most, 1 to 50.
             min_score: The floor, 0 to 1, inclusive.
-            explain: Fill in `explanation`.
+            explain: Fill in `explanation`, which says how each match came to its place.
             scope: `"user"` or `"agent"` narrows the search; `"agent"` needs an `agent_id`.
             since: Only lines of this moment or later (`occurred_at`, else `created_at`).
             until: Only lines from before this moment.
             conversation_id: Only lines of this conversation.
+            source: Only lines from this source.
+            min_confidence: Only lines at least as sure as this; what is below 0.5 is never recalled.
+            half_life_days: Prefer what is newer: a bonus of at most 0.1 in the order, halved after so many days.
 
         Returns:
-            The best matches, by score, then the newer one, then by id; empty when nothing reaches the floor.
+            The best matches, by rank, which is the score and what `explain` shows beside it, then the newer one, then
+            by id; empty when nothing reaches the floor. Lines of one scope that one speaker said at one
+            time in the same words come once.
 
         Raises:
             InvalidInputError: An argument breaks a rule, or the store's vectors were made with another model.
             BackendError: The model or the database could not do it.
         """
         inputs.text("query", query)
-        inputs.count("limit", limit, low=1, high=MAX_LIMIT)
-        inputs.fraction("min_score", min_score)
-        inputs.flag("explain", explain)
         chosen = inputs.one_of("scope", scope, _SCOPES)
         own = self._scope(agent_id)
         if chosen == "agent" and agent_id is None:
@@ -374,11 +378,18 @@ class Memory:
             since=None if since is None else inputs.timestamp("since", since),
             until=None if until is None else inputs.timestamp("until", until),
             conversation_id=None if conversation_id is None else self._id("conversation_id", conversation_id),
+            source=None if source is None else inputs.one_of("source", source, SOURCES),
+            min_confidence=inputs.fraction("min_confidence", min_confidence),
+        )
+        wish = Wish(
+            limit=inputs.count("limit", limit, low=1, high=MAX_LIMIT),
+            min_score=inputs.fraction("min_score", min_score),
+            only=only,
+            half_life_days=None if half_life_days is None else inputs.positive("half_life_days", half_life_days),
+            explain=inputs.flag("explain", explain),
         )
         scopes = {"user": [own.user], "agent": [own], "all": [own.user] if own == own.user else [own.user, own]}[chosen]
-        return Values(
-            self._house.recall.search(scopes, query, limit=limit, min_score=min_score, only=only, explain=explain)
-        )
+        return Values(self._house.recall.search(scopes, query, wish))
 
     def forget_line(self, line_id: str) -> None:
         """Delete one archival line of this user, in whichever scope; nothing happens when there is none.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from langchain_core.documents import BaseDocumentCompressor
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
@@ -94,10 +95,13 @@ class AgentMem:
         Raises:
             BackendError: The database did not answer.
         """
-        return upkeep.check(self._house.database, self._house.index)
+        return upkeep.check(self._house.database, self._house.index, self._house.analyzer)
 
     def reindex(self, *, embed: bool = False, progress: Callable[[int, int], None] | None = None) -> int:
         """Fill Chroma anew from SQL; recall answers meanwhile.
+
+        Words that were split for another language, or by an earlier version,
+        are split anew.
 
         Args:
             embed: Compute every vector anew first, with the model this store was opened with.
@@ -107,7 +111,6 @@ class AgentMem:
             How many lines Chroma holds.
 
         Raises:
-            InvalidInputError: A line is longer than the new model reads; nothing was switched.
             BackendError: The model, the database or Chroma failed, or another process owns the index.
         """
         inputs.flag("embed", embed)
@@ -116,7 +119,7 @@ class AgentMem:
         house = self._house
         house.require_open()
         report = progress or _silent
-        return upkeep.reindex(house.database, house.index, house.embedder, embed=embed, progress=report)
+        return upkeep.reindex(house.database, house.index, house.embedder, house.analyzer, embed=embed, progress=report)
 
     def close(self) -> None:
         """Hand Chroma the last changes and give everything free; a call after this is refused."""
@@ -167,6 +170,7 @@ def open(
     chroma_url: str | None = None,
     embeddings: Embeddings | None = None,
     chat_model: BaseChatModel | None = None,
+    reranker: BaseDocumentCompressor | None = None,
     clock: Callable[[], datetime] | None = None,
     **settings: object,
 ) -> AgentMem:
@@ -190,6 +194,8 @@ def open(
         embeddings: Any LangChain `Embeddings`; else all-MiniLM-L6-v2. The store knows it by its `model_name` or
             `model`, else by its class, and by what it makes of a fixed sentence.
         chat_model: The model that reads conversations; not used yet.
+        reranker: Any LangChain document compressor, such as a cross-encoder: it is shown up to 50 matches of a recall,
+            and its order, and what it leaves out, is the answer.
         clock: What time it is, as aware datetimes; else the computer's clock.
         **settings: Any field of `agentmem.settings.Settings`, which are also `AGENTMEM_*` variables.
 
@@ -208,7 +214,9 @@ def open(
     }
     loaded = load(**given)
     inputs.identifier("tenant_id", tenant_id, limit=loaded.max_id_chars)
-    return AgentMem(build(loaded, embeddings=embeddings, chat_model=chat_model, clock=clock), tenant_id)
+    return AgentMem(
+        build(loaded, embeddings=embeddings, chat_model=chat_model, reranker=reranker, clock=clock), tenant_id
+    )
 
 
 async def aopen(
@@ -219,6 +227,7 @@ async def aopen(
     chroma_url: str | None = None,
     embeddings: Embeddings | None = None,
     chat_model: BaseChatModel | None = None,
+    reranker: BaseDocumentCompressor | None = None,
     clock: Callable[[], datetime] | None = None,
     **settings: object,
 ) -> AgentMem:
@@ -231,6 +240,7 @@ async def aopen(
         chroma_url=chroma_url,
         embeddings=embeddings,
         chat_model=chat_model,
+        reranker=reranker,
         clock=clock,
         **settings,
     )

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 import numpy as np
+from sqlmodel import func, select
 
-from agentmem.archival.index import Candidate, VectorIndex
+from agentmem.archival.index import ScopeAt
 from agentmem.archival.lines import Draft, Limits
 from agentmem.archival.scoring import similarities
 from agentmem.archival.store import ArchivalStore
+from agentmem.archival.terms import Analyzer
 from agentmem.archival.upkeep import reindex
-from agentmem.database import Database
+from agentmem.database import Database, state
 from agentmem.embedding import Embedder
 from agentmem.models import Engine, Scope
 from agentmem.revisions import find
-from agentmem.tables import ARCHIVAL
+from agentmem.tables import ARCHIVAL, ArchivalLineRow
 from agentmem.testing.clock import FrozenClock
 from agentmem.testing.embeddings import HashingEmbeddings
 
@@ -33,11 +35,22 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.archival.index import VectorIndex
     from agentmem.models import ArchivalLine
 
 _ADA: Final = Scope("acme", "ada")
+_ENGLISH: Final = Analyzer("english")
 _LIMITS: Final = Limits(line_chars=1_000, id_chars=255)
 _WORDS: Final = ("tea", "rye", "oats", "milk", "Oslo", "March", "Tom", "Acme", "renews", "dog")
+
+
+class _ThreeWords(HashingEmbeddings):
+    """A model that reads three words of a text, so that a longer line has several vectors."""
+
+    max_word_pieces = 3
+
+    def count_word_pieces(self, texts: list[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
 
 
 class _NoIndex:
@@ -74,23 +87,27 @@ class _Store:
     def switch(self, embedder: Embedder) -> None:
         """Make every vector anew with another model, as `reindex(embed=True)` does, and leave the index to notice."""
         self.embedder = embedder
-        reindex(self.database, cast("ChromaIndex", _NoIndex()), embedder, embed=True, progress=_quiet)
+        reindex(self.database, cast("ChromaIndex", _NoIndex()), embedder, _ENGLISH, embed=True, progress=_quiet)
 
-    def search(self, query: str, limit: int = 10, *, scope: Scope = _ADA) -> list[Candidate]:
+    def search(self, query: str, limit: int = 10, *, scope: Scope = _ADA) -> list[tuple[str, float]]:
         with self.database.read() as session:
             return self.search_in(session, query, limit, scope=scope)
 
-    def search_in(self, session: Session, query: str, limit: int, *, scope: Scope = _ADA) -> list[Candidate]:
+    def search_in(self, session: Session, query: str, limit: int, *, scope: Scope = _ADA) -> list[tuple[str, float]]:
         header = find(session, scope, ARCHIVAL)
         assert header is not None, "the test wrote to this scope"
-        return self.index.search(session, header.id, self.embedder.embed_query(query), limit)
+        last = select(func.max(ArchivalLineRow.seq)).where(ArchivalLineRow.block_id == header.id)
+        at = ScopeAt(header.id, session.exec(last).one() or 0, state(session).embedder_id)
+        found = self.index.search(session, at, self.embedder.embed_query(query), limit)
+        return [(line_id.decode(), score) for line_id, score in zip(found.ids, found.semantic.tolist(), strict=True)]
 
-    def expected(self, query: str, lines: Sequence[ArchivalLine]) -> list[Candidate]:
+    def expected(self, query: str, lines: Sequence[ArchivalLine]) -> list[tuple[str, float]]:
         """Every line with its exact similarity, best first, then by id."""
-        vectors = self.embedder.embed_lines([line.content for line in lines])
-        scores = similarities(vectors, self.embedder.embed_query(query))
-        every = [Candidate(line.id, score) for line, score in zip(lines, scores, strict=True)]
-        return sorted(every, key=lambda one: (-one.semantic, one.line_id))
+        query_vector = self.embedder.embed_query(query)
+        embedded = self.embedder.embed_lines([line.content for line in lines])
+        scores = [float(similarities(vectors, query_vector).max()) for vectors in embedded]
+        every = [(line.id, score) for line, score in zip(lines, scores, strict=True)]
+        return sorted(every, key=lambda one: (-one[1], one[0]))
 
 
 class VectorIndexContract(ABC):
@@ -118,8 +135,8 @@ class VectorIndexContract(ABC):
         with ExitStack() as stack:
             database = Database(folder / "contract.db")
             stack.callback(database.close)
-            embedder = Embedder(HashingEmbeddings(64))
-            lines = ArchivalStore(database, embedder, FrozenClock(), _LIMITS)
+            embedder = Embedder(_ThreeWords(64))
+            lines = ArchivalStore(database, embedder, _ENGLISH, FrozenClock(), _LIMITS)
             index = stack.enter_context(self.open_index(database, folder))
             yield _Store(database, embedder, lines, index)
 
@@ -140,18 +157,49 @@ class VectorIndexContract(ABC):
             for limit in (1, 2, 5, 20, len(lines), len(lines) + 1):
                 found = store.search("Acme renews in March", limit)
                 assert len(found) >= min(limit, len(lines))
-                assert [one.semantic for one in found] == [one.semantic for one in every[: len(found)]]
+                assert [score for _, score in found] == [score for _, score in every[: len(found)]]
 
     def test_fewer_than_asked_for_are_all_there_are(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             lines = store.remember("tea", "rye", "tea rye")
             found = store.search("tea", limit=50)
-            assert {one.line_id for one in found} == {line.id for line in lines}
+            assert {line_id for line_id, _ in found} == {line.id for line in lines}
 
     def test_equal_lines_come_by_id(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             lines = store.remember(*["tea"] * 7)
-            assert [one.line_id for one in store.search("tea", limit=7)] == sorted(line.id for line in lines)
+            assert [line_id for line_id, _ in store.search("tea", limit=7)] == sorted(line.id for line in lines)
+
+    def test_a_line_of_several_vectors_is_found_by_each_once_and_as_similar_as_the_best(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            long, longer = store.remember("tea rye oats milk", "Oslo March Tom Acme renews dog")
+            lines = [long, longer, *store.remember("tea", "rye oats")]
+            for vectors, line in zip(store.embedder.embed_lines([line.content for line in lines]), lines, strict=True):
+                assert (len(vectors) > 1) == (line in {long, longer})
+            for query, line in (("tea rye", long), ("oats milk", long), ("Oslo March", longer), ("renews dog", longer)):
+                assert store.search(query, limit=1)[0] == (line.id, 1.0)
+                assert store.search(query, limit=50) == store.expected(query, lines)
+
+    def test_lines_of_several_vectors_do_not_crowd_out_others(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            lines = store.remember(*(f"tea tea {word} tea tea tea tea" for word in _WORDS), "tea rye", "rye")
+            every = store.expected("tea", lines)
+            for limit in (1, 3, len(lines) - 1, len(lines)):
+                found = store.search("tea", limit)
+                assert len(found) >= limit
+                assert len(found) == len({line_id for line_id, _ in found})
+                assert [score for _, score in found] == [score for _, score in every[: len(found)]]
+
+    def test_a_line_of_several_vectors_is_gone_with_all_of_them(self, tmp_path: Path) -> None:
+        with self.opened(tmp_path) as store:
+            one, other, third = store.remember("tea rye oats milk", "Oslo March Tom Acme", "dog renews Tom milk")
+            store.search("tea")
+            store.forget(one)
+            for query in ("tea rye", "oats milk"):
+                assert store.search(query, limit=50) == store.expected(query, [other, third])
+            store.rewrite(third.content)
+            for query in ("Oslo March", "Tom Acme"):
+                assert store.search(query, limit=50) == store.expected(query, [third])
 
     def test_a_scope_whose_lines_are_all_gone_has_none(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
@@ -175,8 +223,8 @@ class VectorIndexContract(ABC):
             store.search("tea")
             store.rewrite("oats\nmilk\ntea")
             found = store.search("tea", limit=50)
-            ids = {candidate.line_id for candidate in found}
-            assert found[0] == Candidate(one.id, store.expected("tea", [one])[0].semantic)
+            ids = {line_id for line_id, _ in found}
+            assert found[:1] == store.expected("tea", [one])
             assert len(found) == len(ids)
             assert two.id not in ids
             assert three.id in ids
@@ -193,7 +241,7 @@ class VectorIndexContract(ABC):
         with self.opened(tmp_path) as store:
             store.remember("tea", confidence=0.49)
             (sure,) = store.remember("tea", confidence=0.5)
-            assert [one.line_id for one in store.search("tea")] == [sure.id]
+            assert [line_id for line_id, _ in store.search("tea")] == [sure.id]
 
     def test_a_reader_is_not_shown_what_came_after_its_snapshot(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
@@ -201,14 +249,16 @@ class VectorIndexContract(ABC):
             with store.database.read() as session:
                 before = store.search_in(session, "tea", 10)
                 (later,) = store.remember("tea tea")
-                assert later.id in {one.line_id for one in store.search("tea")}
+                assert later.id in {line_id for line_id, _ in store.search("tea")}
                 assert store.search_in(session, "tea", 10) == before == store.expected("tea", lines)
 
     def test_after_a_switch_of_models_it_knows_the_new_vectors_only(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
-            lines = store.remember("tea", "rye", "tea rye")
+            lines = store.remember("tea", "rye", "tea rye", "tea rye oats milk")
             store.search("tea")
             store.switch(Embedder(HashingEmbeddings(32)))
+            assert store.search("tea", limit=10) == store.expected("tea", lines)
+            store.switch(Embedder(_ThreeWords(16)))
             assert store.search("tea", limit=10) == store.expected("tea", lines)
 
     def test_a_query_without_direction_is_like_no_line(self, tmp_path: Path) -> None:
@@ -227,7 +277,7 @@ class VectorIndexContract(ABC):
                     every = store.expected(word, lines)
                     for limit in (1, 5, 100):
                         found = store.search(word, limit)
-                        if [one.semantic for one in found] != [one.semantic for one in every[: len(found)]]:
+                        if [score for _, score in found] != [score for _, score in every[: len(found)]]:
                             wrong.append((word, limit, found))
                 except Exception as error:  # noqa: BLE001 - the test's thread reports it
                     wrong.append(error)

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
-from sqlmodel import Session
 
 from agentmem import BackendError, ConflictError, InvalidInputError, Line, NotFoundError
-from agentmem.tables import LineTermsRow
+from agentmem.archival.terms import Analyzer
 from agentmem.testing import HashingEmbeddings
 
 ENDS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
@@ -60,7 +59,7 @@ def test_provenance_is_in_the_match(memory, clock):
     assert (match.id, match.speaker, match.occurred_at, match.conversation_id) == (line.id, "Ada", at, "c")
     assert (match.source, match.confidence, match.scope, match.agent_id) == ("user", 0.9, "agent", "x")
     assert (match.block_type, match.created_at, match.updated_at) == ("archival", clock.now, clock.now)
-    assert (match.score, match.semantic, match.lexical) == (match.semantic, pytest.approx(1), 0.0)
+    assert (match.score, match.semantic, match.lexical) == (0.668421, 1.0, 0.526316)
 
 
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
@@ -181,14 +180,32 @@ def test_what_is_forgotten_is_in_no_table(memory, tables):
     memory.delete("archival")
     assert "zebra" not in repr(tables())
     assert tables()["agentmem_line_chunk"] == []
+    assert tables()["agentmem_line_terms"] == []
+
+
+@pytest.mark.parametrize("language", ["english", "none"])
+def test_the_words_of_a_line_are_kept_as_a_bag_of_terms(open_mem, tables, language):
+    memory, analyzer = open_mem(language=language).client("ada").memory, Analyzer(language)
+    at = datetime(2026, 3, 14, tzinfo=UTC)
+    memory.remember([Line("Likes tea and rye", speaker="Ada"), Line("Order AB-12-34?", occurred_at=at)])
+    block = memory.append("archival", "Likes oats")
+    memory.update("archival", f"{block.content}\nLikes milk", expected_updated_at=block.updated_at)
+    kept = [(made_by, terms) for _, made_by, terms in tables()["agentmem_line_terms"]]
+    assert sorted(kept) == sorted(
+        (analyzer.made_by, analyzer.bag(content, speaker=speaker, occurred_at=occurred_at))
+        for content, speaker, occurred_at in (
+            ("Likes tea and rye", "Ada", None),
+            ("Order AB-12-34?", None, at),
+            ("Likes oats", None, None),
+            ("Likes milk", None, None),
+        )
+    )
 
 
 @pytest.mark.parametrize("forget", ["line", "update", "scope"])
-def test_the_words_of_a_line_are_erased_with_it(mem, memory, tables, forget):
+def test_the_words_of_a_line_are_erased_with_it(memory, tables, forget):
     (line, kept) = memory.remember(["tea", "rye"])
-    with Session(mem._house.database._engine) as session:  # noqa: SLF001 - nothing public writes them yet
-        session.add_all(LineTermsRow(line_id=one.id, made_by="words 1 english", terms=b"bag") for one in (line, kept))
-        session.commit()
+    assert {row[0] for row in tables()["agentmem_line_terms"]} == {line.id, kept.id}
     if forget == "line":
         memory.forget_line(line.id)
     elif forget == "update":

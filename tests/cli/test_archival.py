@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
+from datetime import UTC, datetime
 
 import pytest
 
-from agentmem import ArchivalLine, InvalidInputError, MemoryRecallResult
+from agentmem import ArchivalLine, InvalidInputError, Line, MemoryRecallResult
+from agentmem.archival import scoring
+from agentmem.cli.archival import recall
+from agentmem.client.memory import Memory
 from agentmem.testing import HashingEmbeddings
 
 HOSTILE = "[bold red]tea[/] :smile: \x1b[31mred\x07 \u202eevil\u2066 \u200bhidden \x9b2J"
@@ -26,12 +32,15 @@ class Stopped(HashingEmbeddings):
 
 
 class Short(HashingEmbeddings):
-    """A model that reads four words."""
+    """A model that reads four words, and cuts off the rest."""
 
     max_word_pieces = 4
 
     def count_word_pieces(self, texts):
         return [len(text.split()) for text in texts]
+
+    def embed_documents(self, texts):
+        return super().embed_documents([" ".join(text.split()[: self.max_word_pieces]) for text in texts])
 
 
 def many(count):
@@ -67,10 +76,54 @@ def test_the_table_shows_score_line_number_scope_date_speaker_and_text(run):
     assert rest == ["1", "agent", "juno", "2026-03-14", "Ada", "Likes", "tea"]
 
 
-def test_explain_tells_how_a_score_came_about(run):
+def test_explain_accounts_for_score_rank_and_each_word_of_the_question(run):
+    run("remember", "Where is the key?", "--speaker", "Ada", "--conversation", "c1")
+    run("remember", "I gave it to Noor", "--speaker", "Ben", "--conversation", "c1")
+    asked = ("recall", "Did Ben hand over the key?", "--min-score", "0", "--half-life-days", "30", "--explain")
+
+    accounts = {}
+    for account in run(*asked).out.split("\n\n", 1)[1].split("\nline "):
+        title, *lines = account.splitlines()
+        accounts[int(re.findall(r"\d+", title)[0])] = [line.split() for line in lines if line.strip()]
+
+    for match in run(*asked, "--json").json:
+        why = match["explanation"]
+        words = {name: rest for name, *rest in accounts[match["line_number"]]}
+        shown = {name: float(rest[0]) for name, rest in words.items() if rest and re.match(r"[+-]?\d", rest[0])}
+        assert shown["score"] == pytest.approx(match["score"], abs=1e-4)
+        for name in ("semantic", "lexical", "rank"):
+            assert shown[name] == pytest.approx(why[name], abs=1e-4)
+        boosts = {name: why[f"{name}_boost"] for name in ("speaker", "conversation", "question", "recency")}
+        for name, boost in boosts.items():
+            assert shown.get(name, 0) == pytest.approx(boost, abs=1e-4)
+        for term in why["terms"]:
+            weight, own, amount, _ = map(float, words[term["term"]])
+            assert (weight, own, amount) == pytest.approx((term["weight"], term["own"], term["amount"]), abs=0.01)
+        added = sum(float(words[term["term"]][-1]) for term in why["terms"])
+        assert added == pytest.approx(why["lexical"], abs=1e-3)
+    assert "question" in dict.fromkeys(name for name, *_ in accounts[1])
+    assert "speaker" in dict.fromkeys(name for name, *_ in accounts[2])
+
+
+def test_explain_leaves_out_boosts_of_zero_and_words_there_are_none_of(run):
     run("remember", "Likes tea")
-    assert "answered by scan" in run("recall", "tea", "--explain").out
-    assert run("recall", "tea", "--explain", "--json").json[0]["explanation"]["answered_by"] == "scan"
+    shown = run("recall", "What is it?", "--min-score", "0", "--explain").out
+    assert "chosen by scan" in shown
+    assert "speaker  +" not in shown
+    assert "recency" not in shown
+    assert "weight" not in shown
+
+
+def test_an_explanation_fits_the_terminal(run):
+    run("remember", "Where is the key? " + "Supercalifragilistic" * 5, "--speaker", "Ada" * 20, "--conversation", "c1")
+    query = "What did Ada say about the key? " + "Supercalifragilistic" * 5
+    shown = run("recall", query, "--min-score", "0", "--half-life-days", "30", "--explain").out
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_no_explanation_is_given_unasked(run):
+    run("remember", "Likes tea")
+    assert "rank" not in run("recall", "tea").out
     assert run("recall", "tea", "--json").json[0]["explanation"] is None
 
 
@@ -94,6 +147,47 @@ def test_scope_time_and_conversation_narrow_the_search(run):
     assert found("--conversation", "c1") == {"tea one"}
     assert len(found("--limit", "1")) == 1
     assert found("--min-score", "0.99") == set()
+
+
+def test_source_and_confidence_narrow_the_search(run, memory):
+    memory.remember([Line("tea one", source="user"), Line("tea two", source="tool", confidence=0.6)])
+
+    def found(*options):
+        return {match["content"] for match in run("recall", "tea", "--json", *options).json}
+
+    assert found() == {"tea one", "tea two"}
+    assert found("--source", "tool") == {"tea two"}
+    assert found("--min-confidence", "0.6") == {"tea one", "tea two"}
+    assert found("--min-confidence", "0.7") == {"tea one"}
+
+
+def test_with_a_half_life_the_newer_of_two_near_equals_stands_higher(run):
+    run("remember", "Tea in Bergen", "--occurred-at", "2020-01-01T00:00:00+00:00")
+    run("remember", "Tea in Oslo now", "--occurred-at", datetime.now(UTC).isoformat())
+
+    def best(*options):
+        return run("recall", "tea", "--json", "--min-score", "0", *options).json[0]["content"]
+
+    assert best() == "Tea in Bergen"
+    assert best("--half-life-days", "30") == "Tea in Oslo now"
+
+
+def test_all_that_recall_can_be_asked_can_be_asked_here_with_the_same_defaults():
+    every_commands = {"context", "home", "tenant", "user", "agent", "json"}
+    said_shorter = {"conversation": "conversation_id"}
+    of_the_command, of_the_api = (inspect.signature(each).parameters for each in (recall, Memory.recall))
+    here = {said_shorter.get(name, name): each.default for name, each in of_the_command.items()}
+    there = {name: each.default for name, each in of_the_api.items() if name not in {"self", "agent_id"}}
+    assert {name: default for name, default in here.items() if name not in every_commands} == there
+
+
+def test_the_formulas_of_an_explanation_are_those_of_the_scores(run):
+    run("remember", "It is about marzipan and a great many other things, too many to name")
+    fused = f"{scoring.SEMANTIC_SHARE} * semantic + {scoring.LEXICAL_SHARE} * lexical"
+    by_word = run("recall", "marzipan", "--min-score", "0", "--explain").out
+    by_meaning = run("recall", "about it", "--min-score", "0", "--explain").out
+    assert re.search(rf"score +[0-9.]+ +{re.escape(fused)}\n", re.sub(r" +\n", "\n", by_word))
+    assert f"{scoring.MEANING_ALONE} * semantic, above {fused}" in by_meaning
 
 
 def test_every_line_of_a_file_or_a_pipe_is_a_memory(run, tmp_path):
@@ -136,12 +230,12 @@ def test_a_failure_on_the_way_tells_how_many_lines_landed(run, memory):
     assert len(memory.get("archival").content.splitlines()) == 512
 
 
-def test_a_line_that_the_model_cannot_read_is_named_by_its_place_in_the_file(run):
-    text = many(300) + b"\n\nmuch too many words here"
-    ran = run("remember", stdin=text, embeddings=Short())
-    assert ran.code == 2
-    assert f"line {len(text.splitlines())} has 5 word pieces" in ran.err
-    assert "256 of 301 lines were remembered" in ran.err
+def test_a_line_longer_than_the_model_reads_is_stored_whole_and_found_by_its_end(run):
+    long = "the first words of a line that goes on and on before it comes to marzipan"
+    run("remember", stdin=f"{long}\nsomething else".encode(), embeddings=Short())
+    best = run("recall", "marzipan", "--json", embeddings=Short()).json[0]
+    assert best["content"] == long
+    assert best["semantic"] > 0.4  # as near as the piece that has the word
 
 
 @pytest.mark.parametrize("bad", ["x" * 8_001, "a\x00b"])
@@ -177,6 +271,9 @@ def test_a_bad_line_is_found_before_any_line_is_written(bad, run, memory):
         (("recall", "x", "--scope", "agent"), "--agent"),
         (("recall", "x", "--since", "2026-03-14"), "since"),
         (("recall", "x", "--conversation", ""), "conversation_id"),
+        (("recall", "x", "--source", "nobody"), "source"),
+        (("recall", "x", "--min-confidence", "1.1"), "min_confidence"),
+        (("recall", "x", "--half-life-days", "0"), "half_life_days"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(words, says, run, memory):

@@ -37,11 +37,13 @@ SOUND = {
     "expected_updated_at": None,
     "explain": False,
     "graph": NoGraph(),
+    "half_life_days": 30,
     "idempotency_key": "key",
     "limit": 5,
     "line_id": "line",
     "lines": "text",
     "message": "hello",
+    "min_confidence": 0.5,
     "min_score": 0.25,
     "new": "new",
     "old": "old",
@@ -70,6 +72,7 @@ OPTIONAL = {"conversation_id", "description", "expected_updated_at", "idempotenc
 NO_STRINGS = [5, 1.5, True, b"zebra", ["zebra"], {"zebra": 1}, object()]
 NO_TEXT = ["zebra\x00", "\x00", "zebra\ud800", "\udfff", *NO_STRINGS]
 NO_FRACTION = [-0.001, 1.001, math.nan, math.inf, -math.inf, 10**400, "0.5", True, None, [], 1j]
+NO_POSITIVE = [0, -1, -0.5, math.nan, math.inf, 10**400, "30", "zebra", True, [], 1j]
 NO_FLAG = [0, 1, "yes", "", [], 1.0]
 NO_LINES = [
     None, 5, True, b"zebra", {"zebra": 1}, object(), "", " \n ", "zebra\x00", "zebra\ud800", [""], [5], [None],
@@ -103,8 +106,10 @@ def bad(name):
         "embed": [*NO_FLAG, None],
         "explain": [*NO_FLAG, None],
         "graph": [None, "zebra", 5, object()],
+        "half_life_days": NO_POSITIVE,
         "limit": [0, 51, -1, 5.0, "5", True, None, math.inf],
         "lines": NO_LINES,
+        "min_confidence": NO_FRACTION,
         "min_score": NO_FRACTION,
         "old": ["", *NO_TEXT],
         "options": [5, "zebra", {}, {"memory_policy": {}}, MemoryPolicy(), RunOptions],

@@ -121,8 +121,9 @@ def test_recall_takes_a_limit_from_1_to_50(memory, limit):
 @pytest.mark.parametrize("edge", [0, 0.0, 1, 1.0])
 def test_scores_and_confidences_reach_from_0_to_1_inclusive(memory, edge):
     assert memory.remember("tea", confidence=edge)[0].confidence == edge
-    memory.remember("tea")
-    assert {match.score for match in memory.recall("tea", min_score=edge)} == {1.0}
+    (sure,) = memory.remember("tea and rye")
+    assert [match.id for match in memory.recall("rye", min_confidence=edge)] == [sure.id]
+    assert [match.id for match in memory.recall("rye", min_score=edge)][:1] == ([sure.id] if edge == 0 else [])
 
 
 @pytest.mark.parametrize(("confidence", "found"), [(0.4999999, 0), (0.5, 1)])

@@ -7,6 +7,8 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 from agentmem.archival.chroma_index import ChromaIndex
+from agentmem.archival.index import key
+from agentmem.archival.kept import Kept
 from agentmem.archival.place import Folder, Server
 from agentmem.archival.scan import ScanIndex
 from agentmem.testing.contracts import VectorIndexContract
@@ -14,15 +16,33 @@ from agentmem.testing.contracts import VectorIndexContract
 
 class TestScan(VectorIndexContract):
     def open_index(self, *_):
-        return nullcontext(ScanIndex(max_bytes=2**20))
+        return nullcontext(ScanIndex(Kept(2**20)))
 
 
 class TestScanThatKeepsNothing(VectorIndexContract):
     def open_index(self, *_):
-        return nullcontext(ScanIndex(max_bytes=0))
+        return nullcontext(ScanIndex(Kept(0)))
 
 
-class TestChromaInAFolder(VectorIndexContract):
+class ChromaContract(VectorIndexContract):
+    """What can be seen of an index that keeps vectors of its own."""
+
+    def test_it_holds_every_chunk_of_a_line_under_a_key_and_none_of_a_forgotten_one(self, tmp_path):
+        with self.opened(tmp_path) as store:
+            one, other, short = store.remember("tea rye oats milk", "Tom Acme Oslo dog March tea", "tea")
+            store.search("tea")
+            chunks = {line.id: len(store.embedder.embed_lines([line.content])[0]) for line in (one, other, short)}
+            assert chunks[other.id] > chunks[one.id] > chunks[short.id] == 1
+            store.forget(other)
+            store.search("tea")
+            held = sorted(name for name, _ in store.index.stored())
+            assert held == sorted([*(key(one.id, chunk) for chunk in range(chunks[one.id])), short.id])
+            store.rewrite("")
+            assert store.search("tea") == []
+            assert list(store.index.stored()) == []
+
+
+class TestChromaInAFolder(ChromaContract):
     @contextmanager
     def open_index(self, database, folder):
         index = ChromaIndex(database, Folder(folder / "index"), batch=1_000, timeout=60)
@@ -30,7 +50,7 @@ class TestChromaInAFolder(VectorIndexContract):
         index.close()
 
 
-class TestChromaOnAServer(VectorIndexContract):
+class TestChromaOnAServer(ChromaContract):
     @pytest.fixture(autouse=True)
     def _server(self, chroma_url):
         self.url = chroma_url

@@ -72,11 +72,11 @@ def test_tool_only_keeps_archival_memory_out_of_the_prompt(way, mem, memory):
 
 def test_auto_injects_what_matches_the_turn(way, mem, memory):
     memory.remember(["Acme renews in March", "The dog is called Tom"])
-    memory.remember("Acme pays by card", agent_id="agent_records")
+    memory.remember("Acme renews by card", agent_id="agent_records")
 
     (seen,), record, _ = ask(way, mem, auto("agent_records"))
 
-    assert {one.content for one in seen.memories} == {"Acme renews in March", "Acme pays by card"}
+    assert {one.content for one in seen.memories} == {"Acme renews in March", "Acme renews by card"}
     assert [one.content for one in record.matches] == [one.content for one in seen.memories]
     assert not record.degraded
 
@@ -90,7 +90,7 @@ def test_auto_injects_nothing_when_nothing_reaches_the_floor(way, mem, memory):
 
 
 def test_archival_limit_bounds_what_is_injected(way, mem, memory):
-    memory.remember([f"Acme note {number}" for number in range(10)])
+    memory.remember([f"Acme renews note {number}" for number in range(10)])
 
     (seen,), record, _ = ask(way, mem, auto(archival_limit=3))
 

@@ -87,8 +87,10 @@ SOUND = {
     "expected_updated_at": [None],
     "explain": [True],
     "limit": [50],
+    "half_life_days": [30],
     "lines": ["likes tea"],
     "message": ["likes tea"],
+    "min_confidence": [0.5],
     "min_score": [0],
     "new": ["likes rye"],
     "old": ["likes tea"],
@@ -96,7 +98,7 @@ SOUND = {
     "read_only": [False],
     "respect_read_only": [True, False],
     "scope": ["user", "agent", "all"],
-    "source": ["user"],
+    "source": ["operator"],
     "graph": [Echo()],
 }
 IDS = {"actor", "agent_id", "conversation_id", "idempotency_key", "line_id", "tenant_id", "thread_id", "user_id"}

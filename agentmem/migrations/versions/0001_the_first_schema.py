@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("source", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("confidence", sa.Float(), nullable=False),
         sa.Column("conversation_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("chunks", sa.Integer(), nullable=False),
         sa.Column("occurred_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("idempotency_key", sqlmodel.sql.sqltypes.AutoString(), nullable=True),

@@ -1,0 +1,213 @@
+"""The lines of a scope as columns: what recall needs of every line, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+from sqlmodel import Session, col, select
+
+from agentmem.archival.lexical import NO_POSTINGS, Postings, Rows
+from agentmem.archival.vectors import ID
+from agentmem.database import in_batches, rows
+from agentmem.tables import ArchivalLineRow, LineTermsRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from agentmem.archival.index import ScopeAt
+    from agentmem.archival.kept import Kept
+    from agentmem.archival.terms import Analyzer
+
+NONE: Final = -1
+"""The code of a line that no one said, or that belongs to no conversation."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_BYTES_OF_A_NAME: Final = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The live lines of one scope as of one change number, in their order; row n is line number n + 1.
+
+    Never altered, so that readers need no lock. Every array has the shape
+    `(lines,)`.
+
+    Args:
+        seq: The number of the last change.
+        ids: Their ids, as ASCII.
+        moments: When each happened, else when it was written, in microseconds since 1970.
+        confidence: How sure each is, 0 to 1.
+        source: Who each comes from.
+        speaker: Whose each is, as a place in `speakers`, or `NONE`.
+        conversation: Which each belongs to, as a place in `conversations`, or `NONE`.
+        speakers: The names of the speakers.
+        conversations: The ids of the conversations.
+        postings: The words.
+    """
+
+    seq: int
+    ids: NDArray[np.bytes_]
+    moments: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    source: NDArray[np.str_]
+    speaker: Rows
+    conversation: Rows
+    speakers: tuple[str, ...]
+    conversations: tuple[str, ...]
+    postings: Postings
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def bytes(self) -> int:
+        """About what they take in memory."""
+        arrays = (self.ids, self.moments, self.confidence, self.source, self.speaker, self.conversation)
+        names = len(self.speakers) + len(self.conversations)
+        orders = 2 * len(self) * np.dtype(np.int32).itemsize  # made when they are first needed
+        return sum(array.nbytes for array in arrays) + orders + self.postings.bytes + _BYTES_OF_A_NAME * names
+
+    def rows_of(self, ids: NDArray[np.bytes_]) -> tuple[Rows, NDArray[np.bool_]]:
+        """The rows of lines by their ids, and which of the ids are lines of this scope at all."""
+        if not len(self):
+            return np.zeros(len(ids), np.int32), np.zeros(len(ids), np.bool_)
+        places = np.minimum(np.searchsorted(self.ids, ids, sorter=self._by_id), len(self) - 1)
+        found = self._by_id[places]
+        return found, self.ids[found] == ids
+
+    @cached_property
+    def id_order(self) -> Rows:
+        """The place of each line when they are put in the order of their ids."""
+        order = np.empty(len(self), np.int32)
+        order[self._by_id] = np.arange(len(self), dtype=np.int32)
+        return order
+
+    @cached_property
+    def _by_id(self) -> Rows:
+        return np.argsort(self.ids).astype(np.int32)
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, of an aware datetime."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def columns_of(session: Session, analyzer: Analyzer, kept: Kept[Columns], scope: ScopeAt) -> Columns:
+    """The columns of a scope in a snapshot; what is kept of it is gone on with, if lines were only added.
+
+    Args:
+        session: The snapshot.
+        analyzer: What splits the words of lines that another version or language of it split.
+        kept: What is in memory already.
+        scope: The scope in that snapshot.
+    """
+    before = kept.get(scope.block_id, seq=scope.seq)
+    if before is None:
+        before = _EMPTY
+    if before.seq == scope.seq:
+        return before
+    news = _lines(session, scope.block_id, after=before.seq)
+    if any(line.deleted_at for line in news) or _holds_any(before, news):
+        before, news = _EMPTY, _lines(session, scope.block_id, after=0)
+    columns = _extended(before, news, _bags(session, analyzer, news), scope.seq)
+    kept.put(scope.block_id, columns)
+    return columns
+
+
+def _lines(session: Session, block_id: str, *, after: int) -> Sequence[Any]:
+    """The lines changed after a number, in their order; from 0 on, the live ones."""
+    line = ArchivalLineRow
+    statement: Any = (
+        cast("Any", select)(  # it is typed for up to four columns
+            line.id,
+            line.conversation_id,
+            line.speaker,
+            line.occurred_at,
+            line.created_at,
+            line.confidence,
+            line.source,
+            line.deleted_at,
+            LineTermsRow.made_by,
+            LineTermsRow.terms,
+        )
+        .join(LineTermsRow, col(LineTermsRow.line_id) == line.id, isouter=True)
+        .where(line.block_id == block_id)
+        .order_by(col(line.position))
+    )
+    return rows(session, statement.where(line.seq > after if after else col(line.deleted_at).is_(None)))
+
+
+def _holds_any(columns: Columns, lines: Sequence[Any]) -> bool:
+    _, known = columns.rows_of(np.array([line.id for line in lines], ID))
+    return bool(known.any())
+
+
+def _bags(session: Session, analyzer: Analyzer, lines: Sequence[Any]) -> list[bytes]:
+    """The bag of each line; made here where the stored one is another tokenizer's."""
+    stale = [line.id for line in lines if line.made_by != analyzer.made_by]
+    contents: dict[str, str] = {}
+    for some in in_batches(stale):
+        chosen = select(ArchivalLineRow.id, ArchivalLineRow.content).where(col(ArchivalLineRow.id).in_(some))
+        contents.update(session.exec(chosen).all())
+    return [
+        analyzer.bag(contents[line.id], speaker=line.speaker, occurred_at=line.occurred_at)
+        if line.id in contents
+        else line.terms
+        for line in lines
+    ]
+
+
+def _extended(before: Columns, news: Sequence[Any], bags: Sequence[bytes], seq: int) -> Columns:
+    moments = [microseconds(line.occurred_at or line.created_at) for line in news]
+    speaker, speakers = _coded([line.speaker for line in news], before.speakers)
+    conversation, conversations = _coded([line.conversation_id for line in news], before.conversations)
+    conversation = np.concatenate([before.conversation, conversation])
+    return Columns(
+        seq=seq,
+        ids=np.concatenate([before.ids, np.array([line.id for line in news], ID)]),
+        moments=np.concatenate([before.moments, np.array(moments, np.int64)]),
+        confidence=np.concatenate([before.confidence, np.array([line.confidence for line in news], np.float64)]),
+        source=np.concatenate([before.source, np.array([line.source for line in news], _SOURCE)]),
+        speaker=np.concatenate([before.speaker, speaker]),
+        conversation=conversation,
+        speakers=speakers,
+        conversations=conversations,
+        postings=before.postings.extended(bags, following_of(conversation)),
+    )
+
+
+def _coded(values: Sequence[str | None], known: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
+    places = {name: place for place, name in enumerate(known)}
+    codes = [NONE if value is None else places.setdefault(value, len(places)) for value in values]
+    return np.array(codes, np.int32), tuple(places)
+
+
+def following_of(conversation: Rows) -> Rows:
+    """The next row of the same conversation, or `NONE`."""
+    order = np.argsort(conversation, kind="stable").astype(np.int32)
+    following = np.full(len(conversation), NONE, np.int32)
+    same = (conversation[order[1:]] == conversation[order[:-1]]) & (conversation[order[1:]] != NONE)
+    following[order[:-1][same]] = order[1:][same]
+    return following
+
+
+_SOURCE: Final = "U9"
+_EMPTY: Final = Columns(
+    seq=0,
+    ids=np.empty(0, ID),
+    moments=np.empty(0, np.int64),
+    confidence=np.empty(0, np.float64),
+    source=np.empty(0, _SOURCE),
+    speaker=np.empty(0, np.int32),
+    conversation=np.empty(0, np.int32),
+    speakers=(),
+    conversations=(),
+    postings=NO_POSTINGS,
+)

@@ -1,0 +1,181 @@
+"""From similarities and words to an order: pure, over the columns of one scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from agentmem.archival import names, scoring
+from agentmem.archival.lexical import AskedTerm, asked_terms, lexical, normalisation
+from agentmem.models import ExplainedTerm, Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from agentmem.archival.columns import Columns
+    from agentmem.archival.lexical import Floats, Rows
+    from agentmem.archival.terms import Analyzer
+    from agentmem.models import Engine
+
+_NOBODY: Final = -2
+"""The code of no speaker at all, not even of lines without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, as words.
+
+    Args:
+        text: The query.
+        terms: What `Analyzer.question` made of it.
+        now: What time it is, in microseconds since 1970.
+        half_life_days: How fast what is older counts for less in the order; `None` for not at all.
+    """
+
+    text: str
+    terms: Sequence[tuple[str, ...]]
+    now: int
+    half_life_days: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByWord:
+    """How well each line of a scope answers a question by word: the terms asked for, and the score of every line."""
+
+    asked: Sequence[AskedTerm]
+    lexical: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """The lines of a scope whose similarity to a question is known.
+
+    Args:
+        rows: Which.
+        semantic: Their similarities, in the same order.
+        answered_by: The index that chose them.
+        complete: Whether that is every line that may match.
+        rest: The most similar that any other can be.
+    """
+
+    rows: Rows
+    semantic: Floats
+    answered_by: Engine
+    complete: bool = True
+    rest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """Lines of a scope with their scores and what moves them in the order; all of one shape.
+
+    `score` is what the floor is compared with, `rank` what the list is ordered by.
+    """
+
+    columns: Columns
+    by_word: ByWord
+    compared: Compared
+    lexical: Floats
+    score: Floats
+    rank: Floats
+    boosts: scoring.Boosts
+
+    def in_order(self, min_score: float) -> list[int]:
+        """The places of the lines that reach the floor: by rank, then the newer, then id."""
+        places = np.flatnonzero(self.score >= min_score)
+        rows = self.compared.rows[places]
+        order = np.lexsort((self.columns.id_order[rows], -self.columns.moments[rows], -self.rank[places]))
+        in_order: list[int] = places[order].tolist()
+        return in_order
+
+    def explanation(self, place: int) -> Explanation:
+        """How one line came to its rank."""
+        row = int(self.compared.rows[place])
+        return Explanation(
+            rank=float(self.rank[place]),
+            semantic=float(self.compared.semantic[place]),
+            lexical=float(self.lexical[place]),
+            answered_by=self.compared.answered_by,
+            speaker_boost=float(self.boosts.speaker[place]),
+            conversation_boost=float(self.boosts.conversation[place]),
+            question_boost=float(self.boosts.question[place]),
+            recency_boost=float(self.boosts.recency[place]),
+            normalisation=float(normalisation(self.columns.postings)[row]),
+            terms=tuple(
+                ExplainedTerm(
+                    term=one.term,
+                    weight=one.weight,
+                    amount=float(one.amount[row]),
+                    own=float(self.columns.postings.own(one.term)[row]),
+                )
+                for one in self.by_word.asked
+            ),
+        )
+
+
+def by_word(columns: Columns, question: Question) -> ByWord:
+    """How well every line of a scope answers by word."""
+    asked = asked_terms(columns.postings, question.terms)
+    return ByWord(asked, scoring.rounded(lexical(columns.postings, asked)))
+
+
+def without_names(text: str, columns: Columns, analyzer: Analyzer) -> str:
+    """What is left of a query without the names of whom a scope is about.
+
+    These are its speakers; where no speakers are known, capitalised words that
+    a good part of its lines hold.
+    """
+    if columns.speakers:
+        return names.without(text, names.named(text, columns.speakers, analyzer.stop_words))
+
+    def share(word: str) -> float:
+        return min((columns.postings.share(term) for term in analyzer.terms(word)), default=0.0)
+
+    return names.without(text, names.about(text, share, analyzer.stop_words))
+
+
+def ranked(columns: Columns, question: Question, words: ByWord, compared: Compared, analyzer: Analyzer) -> Ranked:
+    """The scores and ranks of the lines that were compared."""
+    rows, semantic, lexical_ = compared.rows, compared.semantic, words.lexical[compared.rows]
+    answers = scoring.fused(semantic, lexical_)
+    speaker = _speaker(names.named(question.text, columns.speakers, analyzer.stop_words))
+    best = scoring.best_of_conversation(answers, columns.conversation[rows])
+    boosts = scoring.Boosts(
+        speaker=np.where(columns.speaker[rows] == speaker, scoring.SPEAKER_BOOST, 0.0),
+        conversation=scoring.CONVERSATION_BOOST * best,
+        question=np.where(columns.postings.asking()[rows], scoring.QUESTION_BOOST, 0.0),
+        recency=_recency(columns.moments[rows], question),
+    )
+    return Ranked(
+        columns=columns,
+        by_word=words,
+        compared=compared,
+        lexical=lexical_,
+        score=scoring.scores(semantic, lexical_),
+        rank=scoring.rounded(answers + boosts.total),
+        boosts=boosts,
+    )
+
+
+def reachable(words: ByWord, compared: Compared, allowed: NDArray[np.bool_]) -> float:
+    """The best score that a line which was not compared can have."""
+    others = allowed.copy()
+    others[compared.rows] = False
+    lexical_ = np.max(words.lexical, initial=0.0, where=others)
+    return float(scoring.scores(np.array([compared.rest]), np.array([lexical_]))[0])
+
+
+def _speaker(named: dict[str, set[int]]) -> int:
+    """The one speaker that a question names."""
+    speakers = set[int]().union(*named.values())
+    return speakers.pop() if len(speakers) == 1 else _NOBODY
+
+
+def _recency(moments: NDArray[np.int64], question: Question) -> Floats:
+    if question.half_life_days is None:
+        return np.zeros(len(moments))
+    return scoring.RECENCY_BOOST * scoring.recency(moments, question.now, question.half_life_days)

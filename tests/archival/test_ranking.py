@@ -1,0 +1,172 @@
+"""From similarities and words to an order: the pure half of recall, on columns made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentmem.archival import scoring
+from agentmem.archival.columns import Columns, following_of
+from agentmem.archival.lexical import NO_POSTINGS
+from agentmem.archival.ranking import Compared, Question, by_word, ranked, reachable, without_names
+from agentmem.archival.terms import Analyzer
+from agentmem.archival.vectors import ID
+
+ENGLISH = Analyzer("english")
+DAY = 86_400_000_000
+FIGURE = st.integers(0, 10**6).map(lambda figure: figure / 10**6)
+FIGURES = st.lists(FIGURE, max_size=20)
+
+
+def columns(*lines, speakers=("Ada", "Bo")):
+    """Columns of `(content, speaker, conversation)`, the two as numbers; ids and moments ascend."""
+    count = len(lines)
+    speaker, conversation = (np.array([line[part] for line in lines], np.int32) for part in (1, 2))
+    bags = [
+        ENGLISH.bag(content, speaker=speakers[who] if who >= 0 else None, occurred_at=None) for content, who, _ in lines
+    ]
+    return Columns(
+        seq=1,
+        ids=np.array([f"{number:032d}" for number in range(count)], ID),
+        moments=np.arange(count, dtype=np.int64) * DAY,
+        confidence=np.ones(count),
+        source=np.full(count, "user"),
+        speaker=speaker,
+        conversation=conversation,
+        speakers=speakers,
+        conversations=("a", "b"),
+        postings=NO_POSTINGS.extended(bags, following_of(conversation)),
+    )
+
+
+def asked(text, **options):
+    return Question(text, ENGLISH.question(text), **{"now": 0, **options})
+
+
+def ranking_of(scope, question, semantic):
+    compared = Compared(np.arange(len(scope), dtype=np.int32), np.array(semantic), "scan")
+    return ranked(scope, question, by_word(scope, question), compared, ENGLISH)
+
+
+@given(FIGURE, FIGURE)
+def test_a_score_is_the_two_parts_in_one_and_at_least_half_of_the_meaning(semantic, lexical):
+    fused, score = (
+        float(mixed(np.array([semantic]), np.array([lexical]))[0]) for mixed in (scoring.fused, scoring.scores)
+    )
+    assert fused == pytest.approx(0.3 * semantic + 0.7 * lexical, abs=6e-7)
+    assert score == pytest.approx(max(0.3 * semantic + 0.7 * lexical, semantic / 2), abs=6e-7)
+    assert 0 <= fused <= score <= 1
+
+
+@given(st.lists(st.tuples(FIGURE, st.integers(-1, 2)), max_size=20))
+def test_a_conversation_is_as_good_as_its_three_best_lines(lines):
+    answers, conversation = np.array([line[0] for line in lines]), np.array([line[1] for line in lines], np.int32)
+    best = scoring.best_of_conversation(answers, conversation).tolist()
+    for (answer, own), found in zip(lines, best, strict=True):
+        same = sorted((other for other, theirs in lines if theirs == own), reverse=True)[:3]
+        assert found == pytest.approx(answer if own < 0 else sum(same) / len(same))
+
+
+@given(st.lists(st.integers(-10_000, 10_000), max_size=10), st.sampled_from([0.5, 1, 30, 365]))
+def test_what_is_a_half_life_older_counts_for_half_and_nothing_is_newer_than_now(days, half_life_days):
+    moments = np.array(days, np.int64) * DAY
+    counted = scoring.recency(moments, 0, half_life_days)
+    assert counted.tolist() == pytest.approx([0.5 ** (max(0, -day) / half_life_days) for day in days])
+    older = scoring.recency(moments - int(half_life_days * DAY), 0, half_life_days)
+    past = moments <= 0
+    assert older[past].tolist() == pytest.approx((counted[past] / 2).tolist())
+
+
+def test_a_line_is_as_similar_whichever_lines_are_compared_beside_it():
+    generator = np.random.default_rng(7)
+    matrix = generator.normal(size=(257, 96)).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    query = matrix[3].copy()
+    together = scoring.similarities(matrix, query)
+    assert together[3] == 1.0
+    assert together.min() == 0.0
+    assert together.tolist() == [float(scoring.similarities(row[None], query)[0]) for row in matrix]
+
+
+def test_every_boost_is_told_and_the_rank_is_their_sum():
+    scope = columns(("Ada is asked: tea?", 0, 0), ("tea", 0, 0), ("rye", 1, -1))
+    question = asked("Does Ada drink tea?", now=3 * DAY, half_life_days=1)
+    found = ranking_of(scope, question, [0.5, 1.0, 0.25])
+    for place, (speaker, asks, recency) in enumerate([(0.08, -0.08, 0.0125), (0.08, 0, 0.025), (0, 0, 0.05)]):
+        told = found.explanation(place)
+        assert (told.speaker_boost, told.question_boost) == (speaker, asks)
+        assert told.recency_boost == pytest.approx(recency)
+        boosts = told.speaker_boost + told.conversation_boost + told.question_boost + told.recency_boost
+        assert told.rank == pytest.approx(0.3 * told.semantic + 0.7 * told.lexical + boosts, abs=1e-6)
+    assert found.explanation(0).conversation_boost == found.explanation(1).conversation_boost > 0
+    assert found.explanation(2).conversation_boost == pytest.approx(0.4 * 0.3 * 0.25)
+
+
+def test_nothing_but_the_two_parts_moves_the_score():
+    plain = columns(("tea", -1, -1), ("tea rye", -1, -1), ("dog", -1, -1))
+    moved = columns(("tea", 0, -1), ("tea rye", -1, -1), ("dog", -1, -1))
+    semantic = [0.2, 0.4, 0.6]
+    before = ranking_of(plain, asked("tea, rye"), semantic)
+    aged = ranking_of(plain, asked("tea, rye", half_life_days=1), semantic)
+    assert before.score.tolist() == aged.score.tolist()
+    assert np.all(aged.rank > before.rank)
+    named = ranking_of(moved, asked("tea, rye, Ada"), semantic)
+    assert named.score.tolist() == scoring.scores(np.array(semantic), named.lexical).tolist()
+    assert named.boosts.speaker.tolist() == [0.08, 0, 0]
+
+
+def test_a_question_that_names_two_lifts_neither():
+    scope = columns(("tea", 0, -1), ("tea", 1, -1), ("tea", -1, -1))
+    for text, expected in [("Ada tea", [0.08, 0, 0]), ("Ada Bo tea", [0, 0, 0]), ("tea", [0, 0, 0])]:
+        assert ranking_of(scope, asked(text), [0, 0, 0]).boosts.speaker.tolist() == expected
+
+
+def test_the_order_is_by_rank_then_the_newer_then_the_smaller_id():
+    scope = columns(("tea", -1, -1), ("tea", -1, -1), ("rye", -1, -1), ("dog", -1, -1))
+    scope.moments[:2] = DAY
+    found = ranking_of(scope, asked("tea"), [0.5, 0.5, 0.9, 0.9])
+    assert found.in_order(0) == [0, 1, 3, 2]
+    assert found.in_order(float(found.score[0])) == [0, 1]
+    assert found.in_order(1) == []
+
+
+def test_only_lines_that_were_compared_are_ranked():
+    scope = columns(("tea", 0, 0), ("rye", 0, 0), ("dog", 1, 1))
+    question = asked("rye")
+    compared = Compared(np.array([2, 1], np.int32), np.array([0.1, 0.7]), "chroma", complete=False, rest=0.05)
+    found = ranked(scope, question, by_word(scope, question), compared, ENGLISH)
+    assert found.score.shape == (2,)
+    assert found.explanation(1).terms[0].own == 1
+    assert found.explanation(0).answered_by == "chroma"
+
+
+@given(semantic=FIGURES.filter(len), rest=FIGURE, seed=st.randoms(use_true_random=False))
+def test_no_line_that_was_left_out_scores_more_than_what_is_told_to_be_reachable(semantic, rest, seed):
+    scope = columns(*((seed.choice(["tea", "rye", "tea rye", "dog"]), -1, -1) for _ in semantic))
+    question = asked("tea rye")
+    words = by_word(scope, question)
+    allowed = np.array([seed.random() < 0.8 for _ in semantic])
+    inside = np.array([similar > rest for similar in semantic]) & allowed
+    compared = Compared(
+        np.flatnonzero(inside).astype(np.int32), np.array(semantic)[inside], "chroma", complete=False, rest=rest
+    )
+    outside = np.flatnonzero(allowed & ~inside)
+    scores = scoring.scores(np.array(semantic), words.lexical)
+    assert np.all(scores[outside] <= reachable(words, compared, allowed))
+
+
+def test_an_empty_scope_is_ranked_as_nothing():
+    scope = columns(speakers=())
+    found = ranking_of(scope, asked("tea"), [])
+    assert found.in_order(0) == []
+    assert without_names("Where is Ada?", scope, ENGLISH) == "Where is Ada?"
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"), [(20, "Where is Ada now?"), (24, "Where is Ada now?"), (25, "Where is now?")]
+)
+def test_without_speakers_a_few_lines_do_not_make_a_name(lines, left):
+    scope = columns(*[("Ada slept", -1, -1)] * lines, speakers=())
+    assert without_names("Where is Ada now?", scope, ENGLISH) == left
