@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None, *, embeddings: Embeddings | Non
     """
     options = _parser().parse_args(arguments)
     try:
-        conversations = chosen(read(options.data), None)
+        conversations = chosen(read(options.data), options.conversations)
     except NotLocomoError as error:
         return refused("ablation.py", f"{options.data} {error}")
     except ValueError as error:
@@ -123,7 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ablation.py", description="What each part of the ranking is worth.")
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="FILE", help="LoCoMo's JSON as published, locomo10.json")
-    add("--apart", type=numbers, default=[1, 2, 3], metavar="1,2,3", help="show these apart from the others too")
+    add("--conversations", type=numbers, metavar="1,2", help="only these, counted from 1 (default: all)")
+    add(
+        "--apart", type=numbers, default=[1, 2, 3], metavar="1,2,3", help="show these of them apart from the others too"
+    )
     return parser
 
 

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from command import forget_settings, numbers, refused, run
@@ -90,7 +90,7 @@ class Store:
         count = self.large if user == LARGE else PER_USER
         return f"{_ASKING}{self.text(user, number * 7_919 % count)}?"
 
-    def open(self, **settings: object) -> AgentMem:
+    def open(self, **settings: Any) -> AgentMem:
         """Open it."""
         return agentmem.open(self.folder, embeddings=TopicEmbeddings(), **settings)
 

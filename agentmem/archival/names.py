@@ -22,14 +22,16 @@ _EVERYWHERE: Final = 0.2
 def named(query: str, speakers: Sequence[str], stop_words: Collection[str]) -> dict[str, set[int]]:
     """The words of a question that name speakers, casefolded, and the places of the speakers each names.
 
-    A word that is an ordinary one too ("Will", "At", "May") names nobody at the beginning
-    of a question, nor in lower case; and a word in lower case names nobody in a
-    question that writes others with a capital.
+    A word that is an ordinary one too ("Will", "At", "May") names nobody at the
+    beginning of a question, nor in lower case; and a word in lower case names
+    nobody in a question that writes others with a capital. Where a speaker is
+    named in full, their words name nobody else.
 
     >>> named("When will Will's sister move?", ["Will Byers", "Ada"], {"when", "will"})
     {'will': {0}}
     """
     places = _places(speakers)
+    in_full = {place for place, speaker in enumerate(speakers) if _holds(query, speaker)}
     words = [word[1] for word in _WORD.finditer(query)]
     capitals = any(map(_capital, words[1:]))
     found: dict[str, set[int]] = {}
@@ -37,7 +39,7 @@ def named(query: str, speakers: Sequence[str], stop_words: Collection[str]) -> d
         name, capital = word.casefold(), _capital(word)
         ordinary = name in stop_words or name == _MAY
         if name in places and not (ordinary and (number == 0 or not capital)) and (capital or not capitals):
-            found[name] = places[name]
+            found[name] = places[name] & in_full or places[name]
     return found
 
 
@@ -68,6 +70,11 @@ def without(query: str, names: Collection[str]) -> str:
         return query
     rest = _WORD.sub(lambda word: "" if word[1].casefold() in names else word[0], query)
     return " ".join(rest.split()) if re.search(r"\w", rest) else query
+
+
+def _holds(query: str, speaker: str) -> bool:
+    """Whether a question holds a name of several words."""
+    return " " in speaker and speaker.casefold() in query.casefold()
 
 
 def _capital(word: str) -> bool:

@@ -161,12 +161,17 @@ def ranked(columns: Columns, question: Question, words: ByWord, compared: Compar
     )
 
 
-def reachable(words: ByWord, compared: Compared, allowed: NDArray[np.bool_]) -> float:
-    """The best score that a line which was not compared can have."""
+def reachable(ranked: Ranked, allowed: NDArray[np.bool_]) -> float:
+    """The best score that a line which was not compared can have.
+
+    Args:
+        ranked: What was compared.
+        allowed: Which lines may match at all.
+    """
     others = allowed.copy()
-    others[compared.rows] = False
-    lexical_ = np.max(words.lexical, initial=0.0, where=others)
-    return float(scoring.scores(np.array([compared.rest]), np.array([lexical_]))[0])
+    others[ranked.compared.rows] = False
+    most = np.max(ranked.by_word.lexical, initial=0.0, where=others)
+    return float(scoring.scores(np.array([ranked.compared.rest]), np.array([most]))[0])
 
 
 def _speaker(named: dict[str, set[int]]) -> int:

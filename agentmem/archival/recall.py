@@ -17,6 +17,7 @@ from agentmem.archival import ranking, vectors
 from agentmem.archival.columns import Columns, columns_of, microseconds
 from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
 from agentmem.archival.ranking import ByWord, Compared, Question, Ranked
+from agentmem.archival.terms import plain
 from agentmem.database import rows, state
 from agentmem.models import MemoryRecallResult, Scope, Source
 from agentmem.reranking import CANDIDATES
@@ -115,6 +116,7 @@ class _Asked:
     """A question put to one scope: how well each line answers by word, which lines may, and the question's vector."""
 
     part: _Part
+    question: Question
     words: ByWord
     allowed: NDArray[np.bool_]
     vector: Vectors
@@ -194,15 +196,29 @@ class Recall:
         now = microseconds(revisions.now(self._clock))
         question = Question(query, self._analyzer.question(query), now, wish.half_life_days)
         with self._database.read() as session:
-            hits: list[Iterator[_Hit]] = []
+            asked_parts: list[_Asked] = []
             for part in self._parts(session, scopes):
                 text = self._embedded_of(query, part)
                 vector = embedded[text] if text in embedded else self._embedder.embed_query(text)
-                hits.append(_hits(self._ranked(session, part, question, vector, wish), wish.min_score))
-            merged = merge(*hits, key=lambda hit: hit.order)
-            different = self._different(self._confirmed(session, merged, explain=wish.explain))
-            matches = list(islice(different, max(wish.limit, CANDIDATES) if self._reranker else wish.limit))
+                words = ranking.by_word(part.columns, question)
+                asked_parts.append(_Asked(part, question, words, wish.only.allows(part.columns), vector))
+            matches = self._best(session, asked_parts, wish)
         return self._reranker.best_first(query, matches)[: wish.limit] if self._reranker else matches
+
+    def _best(self, session: Session, asked: Sequence[_Asked], wish: Wish) -> list[MemoryRecallResult]:
+        """The best matches of several scopes; of large ones, as much is compared as it takes to find enough."""
+        limit = max(wish.limit, CANDIDATES) if self._reranker else wish.limit
+        wanted = _PROPOSED
+        while True:
+            ranked = [self._ranked(session, one, wanted) for one in asked]
+            hits = merge(*(_hits(one, wish.min_score) for one in ranked), key=lambda hit: hit.order)
+            matches = list(islice(_different(_confirmed(session, hits, explain=wish.explain)), limit))
+            if len(matches) == limit or all(
+                one.compared.complete or ranking.reachable(one, at.allowed) < wish.min_score
+                for one, at in zip(ranked, asked, strict=True)
+            ):
+                return matches
+            wanted *= 4
 
     def _parts(self, session: Session, scopes: Sequence[Scope]) -> list[_Part]:
         """The scopes that have lines."""
@@ -219,19 +235,10 @@ class Recall:
     def _embedded_of(self, query: str, part: _Part) -> str:
         return ranking.without_names(query, part.columns, self._analyzer)
 
-    def _ranked(self, session: Session, part: _Part, question: Question, vector: Vectors, wish: Wish) -> Ranked:
-        """What may match in one scope, ranked; of a large scope, as much of it as it takes."""
-        asked = _Asked(part, ranking.by_word(part.columns, question), wish.only.allows(part.columns), vector)
-        wanted = _PROPOSED
-        while True:
-            compared = self._compared(session, asked, wanted)
-            ranked = ranking.ranked(part.columns, question, asked.words, compared, self._analyzer)
-            enough = np.count_nonzero(ranked.score >= wish.min_score) >= wish.limit
-            if enough or compared.complete:
-                return ranked
-            if ranking.reachable(asked.words, compared, asked.allowed) < wish.min_score:
-                return ranked
-            wanted *= 4
+    def _ranked(self, session: Session, asked: _Asked, wanted: int) -> Ranked:
+        """What may match in one scope, ranked; of a large scope, about as many lines as are wanted."""
+        compared = self._compared(session, asked, wanted)
+        return ranking.ranked(asked.part.columns, asked.question, asked.words, compared, self._analyzer)
 
     def _compared(self, session: Session, asked: _Asked, wanted: int) -> Compared:
         """The similarities of every line that may match, or of the likeliest of a large scope."""
@@ -247,25 +254,23 @@ class Recall:
             _log.info("scanning a large scope: %s", error)
         return _proposed(session, asked, wanted, by=self._scan)
 
-    def _confirmed(self, session: Session, hits: Iterator[_Hit], *, explain: bool) -> Iterator[MemoryRecallResult]:
-        """The hits that SQL knows as live lines of their scopes, as matches, in order."""
-        while some := list(islice(hits, _CONFIRMED_AT_ONCE)):
-            found = rows(session, _LINES, line_ids=[hit.line_id for hit in some])
-            lines = {line.id: line for line in found}
-            yield from (_match(hit, lines[hit.line_id], explain=explain) for hit in some if hit.line_id in lines)
 
-    def _different(self, matches: Iterator[MemoryRecallResult]) -> Iterator[MemoryRecallResult]:
-        """The first of those of one scope that one person said at one time in the same words.
+def _confirmed(session: Session, hits: Iterator[_Hit], *, explain: bool) -> Iterator[MemoryRecallResult]:
+    """The hits that SQL knows as live lines of their scopes, as matches, in order."""
+    while some := list(islice(hits, _CONFIRMED_AT_ONCE)):
+        found = rows(session, _LINES, line_ids=[hit.line_id for hit in some])
+        lines = {line.id: line for line in found}
+        yield from (_match(hit, lines[hit.line_id], explain=explain) for hit in some if hit.line_id in lines)
 
-        Punctuation, case and endings make no difference.
-        """
-        seen: set[tuple[object, ...]] = set()
-        for match in matches:
-            words = tuple(self._analyzer.words(match.content)) or match.content
-            said = match.agent_id, match.speaker, match.occurred_at, words
-            if said not in seen:
-                seen.add(said)
-                yield match
+
+def _different(matches: Iterator[MemoryRecallResult]) -> Iterator[MemoryRecallResult]:
+    """The first of those of one scope that one person said at one time in the same words."""
+    seen: set[tuple[object, ...]] = set()
+    for match in matches:
+        said = match.agent_id, match.speaker, match.occurred_at, plain(match.content)
+        if said not in seen:
+            seen.add(said)
+            yield match
 
 
 def _hits(ranked: Ranked, min_score: float) -> Iterator[_Hit]:

@@ -52,6 +52,7 @@ _APOSTROPHE: Final = re.compile(r"['\u2019](s\b)?")
 # Possessive and bounded, so that no text, however hostile, takes long.
 _GROUPED: Final = re.compile(r"(?<![\w.@/-])\+?\d(?:[ ().\-/]{0,3}+\d){6,30}+(?!\w)")
 _CHAINED: Final = re.compile(r"(?<!\w)\w++(?:[-.@:/+]\w++){1,30}+")
+_SENTENCES: Final = re.compile(r"[.,;:!\u2026\u3001\u3002\"\u201c\u201d]+(?=\s|$)|(?<!\S)[\"\u201c\u201d]+")
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _STOP: Final = {
     "english": frozenset(
@@ -94,14 +95,6 @@ class Analyzer:
     def terms(self, text: str) -> list[str]:
         """Every term, in order, repetitions included."""
         return [term for word in _split(text) if word not in self.stop_words for term in self._of_word(word)]
-
-    def words(self, text: str) -> list[str]:
-        """The terms and, as they are nothing to search by but say something, the stop words.
-
-        >>> Analyzer("english").words("Before lunch!")
-        ['befor', 'lunch']
-        """
-        return [term for word in _split(text) for term in self._of_word(word)]
 
     def bag(self, content: str, *, speaker: str | None, occurred_at: datetime | None) -> bytes:
         """What a line is found by, packed: its date, its speaker, its words, and its identifiers in one piece too."""
@@ -155,6 +148,15 @@ def fold(text: str) -> str:
         return text.lower()
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(char if char >= _FIRST_UNDIVIDED else _unaccented(char) for char in folded)
+
+
+def plain(text: str) -> str:
+    """What a text says, without what makes no difference to it: case, width, accents, spaces and ends of sentences.
+
+    >>> plain("Ada  likes TEA!") == plain("Ada likes tea.")
+    True
+    """
+    return " ".join(_SENTENCES.sub(" ", fold(text)).split())
 
 
 def number(term: str) -> int:

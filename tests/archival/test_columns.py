@@ -51,14 +51,14 @@ class Reader:
 @pytest.fixture
 def reader(mem, home, monkeypatch):
     database = Database(home / "agentmem.db")
-    reader, lines = Reader(database), columns._lines
+    reader, lines = Reader(database), columns.rows
 
     def counted(*arguments, **options):
         found = lines(*arguments, **options)
         reader.lines_read.append(len(found))
         return found
 
-    monkeypatch.setattr(columns, "_lines", counted)
+    monkeypatch.setattr(columns, "rows", counted)
     yield reader
     database.close()
 
@@ -156,6 +156,16 @@ def test_a_change_of_lines_that_are_kept_drops_them(reader, memory, change):
     after = reader.columns()
     assert held(after) != before
     assert parts(after) == parts(reader.anew())
+
+
+def test_a_line_that_came_and_went_between_two_readings_is_not_there(reader, memory):
+    memory.remember("tea")
+    assert len(reader.columns()) == 1
+    (line,) = memory.remember("rye")
+    memory.forget_line(line.id)
+    memory.remember("oslo")
+    assert len(reader.columns()) == 2
+    assert parts(reader.columns()) == parts(reader.anew())
 
 
 def test_a_forgotten_speaker_and_conversation_are_known_no_longer(reader, memory):

@@ -18,6 +18,7 @@ SPEAKERS = ["Ada Byron", "Bo Li", "Will", "At", "May", "user", "Zoë"]
         ("When did Ada's sister see Bo?", {"ada": {0}, "bo": {1}}),
         ("When did Ada’s sister move?", {"ada": {0}}),
         ("What did Byron tell LI?", {"byron": {0}, "li": {1}}),
+        ("Did Bo see what ada wrote?", {"bo": {1}}),
         ("Will they move?", {}),
         ("will they move?", {}),
         ("Did Will move?", {"will": {2}}),

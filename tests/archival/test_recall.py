@@ -244,10 +244,11 @@ def test_of_equals_the_newer_comes_first_then_the_smaller_id(open_mem, clock, sc
 @pytest.mark.parametrize("scan_below", [0, 5_000])
 def test_the_same_said_again_comes_once_as_its_newest(open_mem, clock, scan_below):
     memory = open_mem(scan_below=scan_below).client("ada").memory
-    memory.remember(["Likes tea", "likes TEA!", "Liked tea"])
+    memory.remember(["Likes tea", "likes TEA!", "likes  tea"])
     clock.move(days=1)
     (newest,) = memory.remember("LIKES tea.")
-    others = memory.remember([Line("Likes tea", speaker="Ada"), Line("Likes tea", occurred_at=START), "tea likes"])
+    others = memory.remember([Line("Likes tea", speaker="Ada"), Line("Likes tea", occurred_at=START)])
+    others += memory.remember(["tea likes", "Liked tea", "Likes tea?", "Likes -tea"])
     others += memory.remember("Likes tea", agent_id="x")
     found = memory.recall("likes tea", agent_id="x", limit=50, min_score=0)
     assert sorted(match.id for match in found) == sorted(line.id for line in [newest, *others])

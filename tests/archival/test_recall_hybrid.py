@@ -45,7 +45,7 @@ LINES = st.lists(
     ),
     max_size=15,
 )
-EVERYWHERE = [Line("Oslo again")] * 30
+EVERYWHERE = [Line(f"Oslo day{number}") for number in range(30)]
 SILENT = LINES.map(
     lambda lines: [*EVERYWHERE, *(Line(line.content, conversation_id=line.conversation_id) for line in lines)]
 )
@@ -141,7 +141,7 @@ class Scope:
         for place, word in enumerate(words):
             name, capital = word.lower(), len(word) > 1 and word[0].isupper()
             theirs = {speaker for speaker in self.speakers if name in speaker.lower().split() and name not in ROLES}
-            ordinary = name in STOP and (place == 0 or not capital)  # of the names here only "Will"
+            ordinary = name in STOP and (place == 0 or not capital)
             if theirs and not ordinary and (capital or not capitals):
                 found.add(name)
                 speakers |= theirs
@@ -213,7 +213,7 @@ def oracle(scopes, asked, now):
     ranked.sort(key=lambda match: (-match[0], -moment(match[1]).timestamp(), match[1].id))
     seen, answer = set(), []
     for rank, line, *figures in ranked:
-        said = line.agent_id, line.speaker, line.occurred_at, tuple(split(line.content, stop=()))
+        said = line.agent_id, line.speaker, line.occurred_at, " ".join(line.content.lower().rstrip(".").split())
         if said not in seen:
             seen.add(said)
             answer.append((line.id, rank, *figures))
@@ -261,7 +261,8 @@ def test_every_engine_answers_as_the_documentation_says(engines, user, agent, fo
             found = memory.recall(**question, explain=True)
             told = [(match.id, match.explanation.rank, match.score, match.semantic, match.lexical) for match in found]
             assert told == expected, engine
-            assert {match.explanation.answered_by for match in found} <= {engine}
+            # Among equal vectors a graph may lose sight of one; the scan answers then.
+            assert {match.explanation.answered_by for match in found} <= {engine, "scan"}
 
 
 @PROPERTY
@@ -485,6 +486,12 @@ def test_near_duplicates_come_once_and_the_list_is_filled_with_others(open_mem, 
     found = memory.recall("Ada likes tea", limit=5)
     assert len(found) == 5
     assert len({tuple(re.findall(r"\w+", match.content.lower())) for match in found}) == 5
+
+
+def test_a_large_scope_that_says_one_thing_over_and_over_still_fills_the_list(open_mem):
+    memory = open_mem(scan_below=0).client("ada").memory
+    memory.remember([*["tea"] * 900, "tea rye"])
+    assert contents(memory.recall("tea", min_score=0.1)) == ["tea", "tea rye"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem.archival import terms
-from agentmem.archival.terms import Analyzer, number, pack, unpack
+from agentmem.archival.terms import Analyzer, number, pack, plain, unpack
 from agentmem.errors import InvalidInputError
 
 ENGLISH = Analyzer("english")
@@ -50,8 +50,18 @@ def test_case_width_accents_endings_and_stop_words_make_no_difference(text, expe
     assert ENGLISH.terms(text) == expected
 
 
-def test_stop_words_are_words_all_the_same():
-    assert ENGLISH.words("Before his lunch") == ["befor", "his", "lunch"]
+@pytest.mark.parametrize(
+    "same", ["ada likes tea", "Ada  likes\tTEA.", 'Ada "likes" tea!!', "Ada likes, tea", "ADA LIKES TEA…"]
+)
+def test_case_spaces_and_the_punctuation_of_sentences_say_nothing(same):
+    assert plain(same) == plain("Ada likes tea")
+
+
+@pytest.mark.parametrize(
+    "other", ["Ada liked tea", "Ada likes tea?", "Ada likes tea++", "Ada likes -tea", "his tea", "Ada likes tea 🙂"]
+)
+def test_endings_signs_and_little_words_say_something(other):
+    assert plain(other) != plain("Ada likes tea")
 
 
 def test_a_chinese_word_of_two_characters_is_found_in_a_sentence():
