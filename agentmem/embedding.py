@@ -26,7 +26,7 @@ PROBE: Final = "The quick brown fox jumps over the lazy dog."
 SAME_MODEL: Final = 0.999
 """Two models whose probe vectors have at least this cosine are the same model, perhaps in another runtime."""
 
-_QUERY_CHARS: Final = 8_000
+QUERY_CHARS: Final = 8_000
 _QUERIES_KEPT: Final = 1_000
 _FRAME: Final = 2  # the word pieces that no byte of a text stands for
 
@@ -112,7 +112,7 @@ class Embedder:
         Raises:
             BackendError: The model failed, or gave something that is no vector.
         """
-        return self._query(text[:_QUERY_CHARS])
+        return self._query(text[:QUERY_CHARS])
 
     def _embed_query(self, text: str) -> Vectors:
         with _failures():

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     home: Path = Path(".agentmem")
     database_url: str | None = None
     chroma_url: str | None = None
-    scan_below: Annotated[int, Field(ge=0)] = 5_000
+    scan_below: Annotated[int, Field(ge=0)] = 10_000
     index_batch: Count = 1_000
     index_timeout: Annotated[float, Field(gt=0, le=86_400)] = 30.0
     cache_bytes: Annotated[int, Field(ge=0)] = 256 * 1024 * 1024

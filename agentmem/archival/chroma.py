@@ -75,10 +75,7 @@ class ChromaVectors:
             collection = self._find(_shard(block_id))
             if collection is None:
                 return None
-            found = collection.query(
-                query_embeddings=_embeddings([vector]), n_results=limit, where={"scope": block_id}, include=[]
-            )
-            return found["ids"][0]
+            return _of_all(collection, block_id, vector, limit) or _of_scope(collection, block_id, vector, limit)
 
     def stored(self) -> Generator[list[tuple[str, Vectors]]]:
         """Every key with its vector, page by page."""
@@ -184,6 +181,25 @@ def _write(collection: Collection, changes: Sequence[Change], at_once: int) -> N
         )
     for start in range(0, len(gone), at_once):
         collection.delete(ids=gone[start : start + at_once])
+
+
+def _of_all(collection: Collection, block_id: str, vector: Vectors, limit: int) -> list[str]:
+    """The nearest of one scope among twice as many of all, if they are enough.
+
+    A condition takes Chroma twenty times as long, and a scope that is searched
+    here is large: it often fills most of its collection.
+    """
+    found = collection.query(query_embeddings=_embeddings([vector]), n_results=2 * limit, include=["metadatas"])
+    scopes = (found["metadatas"] or [[]])[0]
+    own = [key for key, scope in zip(found["ids"][0], scopes, strict=True) if scope["scope"] == block_id]
+    return own[:limit] if len(own) >= limit else []
+
+
+def _of_scope(collection: Collection, block_id: str, vector: Vectors, limit: int) -> list[str]:
+    found = collection.query(
+        query_embeddings=_embeddings([vector]), n_results=limit, where={"scope": block_id}, include=[]
+    )
+    return found["ids"][0]
 
 
 def _embeddings(vectors: list[Vectors]) -> Any:  # noqa: ANN401 - Chroma asks for arrays of a union of types

@@ -49,6 +49,11 @@ class Kept(Generic[V]):
             self._values.move_to_end(key)
             return value
 
+    def newest(self, key: Hashable) -> V | None:
+        """The value of a key, whatever its age."""
+        with self._lock:
+            return self._values.get(key)
+
     def put(self, key: Hashable, value: V) -> None:
         """Keep a value, unless a newer one is there."""
         with self._lock:

@@ -42,7 +42,8 @@ class Postings:
         following: The row of the next line of the same conversation, -1 where there is none; shape `(lines,)`, as are
             the next two.
         context: The share of its context that a line takes, 0 to 1.
-        lengths: The terms of a line, its context's share included.
+        normalisation: What a term's amount is compared with in a line: `0.9 * (0.6 + 0.4 * L / mean L)`, where L is the
+            number of its terms, its context's share included.
     """
 
     terms: NDArray[np.uint32]
@@ -50,7 +51,7 @@ class Postings:
     counts: NDArray[np.uint8]
     following: Rows
     context: Floats
-    lengths: Floats
+    normalisation: Floats
 
     def extended(self, bags: Sequence[bytes], following: Rows) -> Postings:
         """These and the postings of more lines after them; `following` is of all lines."""
@@ -63,49 +64,79 @@ class Postings:
         order = np.argsort(terms, kind="stable")
         own = np.bincount(rows, counts, lines).astype(np.float64)
         context = np.minimum(1.0, CONTEXT_LENGTH / np.maximum(own, 1))
+        lengths = _with_context(own, following, context)
+        mean = max(float(lengths.mean()), 1.0) if lines else 1.0
         return Postings(
             terms=terms[order],
             rows=rows[order],
             counts=counts[order],
             following=following,
             context=context,
-            lengths=_with_context(own, following, context),
+            normalisation=SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / mean),
         )
 
     @property
     def bytes(self) -> int:
         """What they take in memory."""
-        arrays = self.terms, self.rows, self.counts, self.following, self.context, self.lengths
+        arrays = self.terms, self.rows, self.counts, self.following, self.context, self.normalisation
         return sum(array.nbytes for array in arrays)
 
-    def own(self, term: str) -> Floats:
-        """How often a term stands in each line itself; shape `(lines,)`."""
+    def own(self, term: str) -> Amounts:
+        """How often a term stands in the lines themselves."""
         wanted = np.uint32(number(term))
         first, last = (np.searchsorted(self.terms, wanted, side) for side in ("left", "right"))
-        counts = np.zeros(len(self.following))
-        counts[self.rows[first:last]] = self.counts[first:last]
-        return counts
+        return Amounts(self.rows[first:last], self.counts[first:last].astype(np.float64))
 
-    def amount(self, term: str) -> Floats:
-        """`own` with what the two lines before in the same conversation add; shape `(lines,)`."""
-        return _with_context(self.own(term), self.following, self.context)
+    def with_context(self, own: Amounts) -> Amounts:
+        """What the two lines before in the same conversation add as well."""
+        rows, values = [own.rows], [own.values]
+        taking, given = self.following[own.rows], own.values
+        for share in CONTEXT:
+            taking, given = taking[taking >= 0], given[taking >= 0]
+            rows.append(taking)
+            values.append(share * self.context[taking] * given)
+            taking = self.following[taking]
+        return _summed(np.concatenate(rows), np.concatenate(values))
 
     def share(self, term: str) -> float:
         """The part of the lines that a term stands in, 0 to 1, the background's included: a few lines tell nothing."""
-        return np.count_nonzero(self.own(term)) / (len(self.following) + BACKGROUND)
+        return len(self.own(term).rows) / (len(self.following) + BACKGROUND)
 
     def asking(self) -> NDArray[np.bool_]:
         """Which lines end in a question mark; shape `(lines,)`."""
-        return self.own(ASKS) > 0
+        asks = np.zeros(len(self.following), np.bool_)
+        asks[self.own(ASKS).rows] = True
+        return asks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Amounts:
+    """How much of something is in the lines that have any: their rows, ascending, and the figure of each."""
+
+    rows: Rows
+    values: Floats
+
+    def at(self, row: int) -> float:
+        """How much is in one line."""
+        place = int(np.searchsorted(self.rows, row))
+        return float(self.values[place]) if place < len(self.rows) and self.rows[place] == row else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AskedTerm:
-    """One word of a question in one scope: its weight, and how much of it is in each line."""
+    """One word of a question in one scope.
+
+    Args:
+        term: The word.
+        weight: How much it says in this scope.
+        own: How often it stands in the lines themselves.
+        amount: The same with what the lines before add.
+    """
 
     term: str
     weight: float
-    amount: Floats
+    own: Amounts
+    amount: Amounts
 
 
 def asked_terms(postings: Postings, question: Sequence[tuple[str, ...]]) -> list[AskedTerm]:
@@ -116,19 +147,24 @@ def asked_terms(postings: Postings, question: Sequence[tuple[str, ...]]) -> list
     the scope's N lines and 100 more that hold nothing; `df` counts lines that
     have the term, be it from their context.
 
+    An identifier is in a line as often as it stands there in one piece, or as
+    all of its parts do.
+
     Args:
         postings: The scope.
-        question: What `Analyzer.question` gave. An identifier counts as a whole where the scope knows it so, else by
-            its parts.
+        question: What `Analyzer.question` gave.
     """
-    found: dict[str, AskedTerm] = {}
+    lines = len(postings.following)
+    asked: list[AskedTerm] = []
     for whole, *parts in question:
-        asked = _asked(postings, whole)
-        if parts and not asked.amount.any():
-            found |= {part: _asked(postings, part) for part in parts}
-        else:
-            found[whole] = asked
-    return list(found.values())
+        own = postings.own(whole)
+        if parts:
+            own = _larger(own, _in_all([postings.own(part) for part in dict.fromkeys(parts)]))
+        amount = postings.with_context(own)
+        known = len(amount.rows)
+        weight = float(np.log1p((lines + BACKGROUND - known + 0.5) / (known + 0.5)))
+        asked.append(AskedTerm(whole, weight, own, amount))
+    return asked
 
 
 def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
@@ -139,23 +175,35 @@ def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
     never seen lowers every score.
     """
     score = np.zeros(len(postings.following))
-    norm = normalisation(postings)
     for one in asked:
-        score += one.weight * (one.amount / (one.amount + norm))
+        rows, values = one.amount.rows, one.amount.values
+        score[rows] += one.weight * (values / (values + postings.normalisation[rows]))
     return score / sum(one.weight for one in asked) if asked else score
 
 
-def normalisation(postings: Postings) -> Floats:
-    """What a term's amount is compared with in each line: the more, the longer the line; shape `(lines,)`."""
-    mean = postings.lengths.mean() if len(postings.lengths) else 1.0
-    norm: Floats = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * postings.lengths / max(mean, 1.0))
-    return norm
+def _summed(rows: Rows, values: Floats) -> Amounts:
+    """One figure for each row."""
+    unique, places = np.unique(rows, return_inverse=True)
+    return Amounts(unique, np.bincount(places, values, len(unique)).astype(np.float64))
 
 
-def _asked(postings: Postings, term: str) -> AskedTerm:
-    amount = postings.amount(term)
-    lines, known = len(amount), int(np.count_nonzero(amount))
-    return AskedTerm(term, float(np.log1p((lines + BACKGROUND - known + 0.5) / (known + 0.5))), amount)
+def _in_all(several: Sequence[Amounts]) -> Amounts:
+    """What is in every one of several, as often as in the one that has least of it."""
+    least = several[0]
+    for other in several[1:]:
+        rows, here, there = np.intersect1d(least.rows, other.rows, assume_unique=True, return_indices=True)
+        least = Amounts(rows, np.minimum(least.values[here], other.values[there]))
+    return least
+
+
+def _larger(one: Amounts, other: Amounts) -> Amounts:
+    """The larger figure of each row."""
+    rows = np.union1d(one.rows, other.rows)
+    values = np.zeros(len(rows))
+    for each in (one, other):
+        places = np.searchsorted(rows, each.rows)
+        values[places] = np.maximum(values[places], each.values)
+    return Amounts(rows, values)
 
 
 def _with_context(values: Floats, following: Rows, context: Floats) -> Floats:
@@ -175,5 +223,5 @@ NO_POSTINGS: Final = Postings(
     counts=unpack(b"")["count"],
     following=np.empty(0, np.int32),
     context=np.empty(0),
-    lengths=np.empty(0),
+    normalisation=np.empty(0),
 )

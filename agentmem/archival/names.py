@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from agentmem.archival.terms import fold
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -20,7 +22,7 @@ _EVERYWHERE: Final = 0.2
 
 
 def named(query: str, speakers: Sequence[str], stop_words: Collection[str]) -> dict[str, set[int]]:
-    """The words of a question that name speakers, casefolded, and the places of the speakers each names.
+    """The words of a question that name speakers, folded, and the places of the speakers each names.
 
     A word that is an ordinary one too ("Will", "At", "May") names nobody at the
     beginning of a question, nor in lower case; and a word in lower case names
@@ -31,12 +33,12 @@ def named(query: str, speakers: Sequence[str], stop_words: Collection[str]) -> d
     {'will': {0}}
     """
     places = _places(speakers)
-    in_full = {place for place, speaker in enumerate(speakers) if _holds(query, speaker)}
+    in_full = _in_full(query, speakers)
     words = [word[1] for word in _WORD.finditer(query)]
     capitals = any(map(_capital, words[1:]))
     found: dict[str, set[int]] = {}
     for number, word in enumerate(words):
-        name, capital = word.casefold(), _capital(word)
+        name, capital = fold(word), _capital(word)
         ordinary = name in stop_words or name == _MAY
         if name in places and not (ordinary and (number == 0 or not capital)) and (capital or not capitals):
             found[name] = places[name] & in_full or places[name]
@@ -51,7 +53,7 @@ def about(query: str, share: Callable[[str], float], stop_words: Collection[str]
         share: Which part of the lines has a word, 0 to 1.
         stop_words: Words that are no names.
     """
-    written = {word[1].casefold() for word in _WORD.finditer(query) if _capital(word[1])}
+    written = {fold(word[1]) for word in _WORD.finditer(query) if _capital(word[1])}
     return {name for name in written if name not in stop_words and share(name) >= _EVERYWHERE}
 
 
@@ -68,13 +70,19 @@ def without(query: str, names: Collection[str]) -> str:
     """
     if not names:
         return query
-    rest = _WORD.sub(lambda word: "" if word[1].casefold() in names else word[0], query)
+    rest = _WORD.sub(lambda word: "" if fold(word[1]) in names else word[0], query)
     return " ".join(rest.split()) if re.search(r"\w", rest) else query
 
 
-def _holds(query: str, speaker: str) -> bool:
-    """Whether a question holds a name of several words."""
-    return " " in speaker and speaker.casefold() in query.casefold()
+def _in_full(query: str, speakers: Sequence[str]) -> set[int]:
+    """The places of the speakers of several names whose names a question holds in a row."""
+    asked = f" {' '.join(_words(query))} "
+    several = ((place, _words(speaker)) for place, speaker in enumerate(speakers) if " " in speaker)
+    return {place for place, words in several if f" {' '.join(words)} " in asked}
+
+
+def _words(text: str) -> list[str]:
+    return [fold(word[1]) for word in _WORD.finditer(text)]
 
 
 def _capital(word: str) -> bool:
@@ -84,7 +92,7 @@ def _capital(word: str) -> bool:
 def _places(speakers: Iterable[str]) -> dict[str, set[int]]:
     places: dict[str, set[int]] = {}
     for place, speaker in enumerate(speakers):
-        for word in re.findall(r"\w+", speaker.casefold()):
+        for word in _words(speaker):
             if word not in _ROLES:
                 places.setdefault(word, set()).add(place)
     return places

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from agentmem.archival import names, scoring
-from agentmem.archival.lexical import AskedTerm, asked_terms, lexical, normalisation
+from agentmem.archival.columns import NONE
+from agentmem.archival.lexical import AskedTerm, asked_terms, lexical
 from agentmem.models import ExplainedTerm, Explanation
 
 if TYPE_CHECKING:
@@ -104,14 +105,9 @@ class Ranked:
             conversation_boost=float(self.boosts.conversation[place]),
             question_boost=float(self.boosts.question[place]),
             recency_boost=float(self.boosts.recency[place]),
-            normalisation=float(normalisation(self.columns.postings)[row]),
+            normalisation=float(self.columns.postings.normalisation[row]),
             terms=tuple(
-                ExplainedTerm(
-                    term=one.term,
-                    weight=one.weight,
-                    amount=float(one.amount[row]),
-                    own=float(self.columns.postings.own(one.term)[row]),
-                )
+                ExplainedTerm(term=one.term, weight=one.weight, own=one.own.at(row), amount=one.amount.at(row))
                 for one in self.by_word.asked
             ),
         )
@@ -138,12 +134,29 @@ def without_names(text: str, columns: Columns, analyzer: Analyzer) -> str:
     return names.without(text, names.about(text, share, analyzer.stop_words))
 
 
-def ranked(columns: Columns, question: Question, words: ByWord, compared: Compared, analyzer: Analyzer) -> Ranked:
-    """The scores and ranks of the lines that were compared."""
+def ranked(
+    columns: Columns,
+    question: Question,
+    words: ByWord,
+    compared: Compared,
+    analyzer: Analyzer,
+    *,
+    allowed: NDArray[np.bool_],
+) -> Ranked:
+    """The scores and ranks of the lines that were compared.
+
+    Args:
+        columns: The scope.
+        question: What is asked.
+        words: How well every line answers by word.
+        compared: The lines.
+        analyzer: What knows which words are no names.
+        allowed: Which lines may match at all; shape `(lines,)`.
+    """
     rows, semantic, lexical_ = compared.rows, compared.semantic, words.lexical[compared.rows]
     answers = scoring.fused(semantic, lexical_)
     speaker = _speaker(names.named(question.text, columns.speakers, analyzer.stop_words))
-    best = scoring.best_of_conversation(answers, columns.conversation[rows])
+    best = _best_of_conversation(columns, words, allowed, rows, answers)
     boosts = scoring.Boosts(
         speaker=np.where(columns.speaker[rows] == speaker, scoring.SPEAKER_BOOST, 0.0),
         conversation=scoring.CONVERSATION_BOOST * best,
@@ -159,6 +172,25 @@ def ranked(columns: Columns, question: Question, words: ByWord, compared: Compar
         rank=scoring.rounded(answers + boosts.total),
         boosts=boosts,
     )
+
+
+def _best_of_conversation(
+    columns: Columns, words: ByWord, allowed: NDArray[np.bool_], rows: Rows, answers: Floats
+) -> Floats:
+    """For each row the mean of the three best lines of its conversation that may match.
+
+    A line that was not compared counts by its words alone.
+    """
+    if len(rows) == np.count_nonzero(allowed):
+        return scoring.best_of_conversation(answers, columns.conversation[rows])
+    every = scoring.fused(np.zeros(len(columns)), words.lexical)
+    every[rows] = answers
+    wanted = np.zeros(len(columns.conversations) + 1, np.bool_)
+    wanted[columns.conversation[rows]] = True
+    wanted[NONE] = False
+    theirs = np.flatnonzero(allowed & wanted[columns.conversation])
+    every[theirs] = scoring.best_of_conversation(every[theirs], columns.conversation[theirs])
+    return every[rows]
 
 
 def reachable(ranked: Ranked, allowed: NDArray[np.bool_]) -> float:

@@ -19,6 +19,7 @@ from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
 from agentmem.archival.ranking import ByWord, Compared, Question, Ranked
 from agentmem.archival.terms import plain
 from agentmem.database import rows, state
+from agentmem.embedding import QUERY_CHARS
 from agentmem.models import MemoryRecallResult, Scope, Source
 from agentmem.reranking import CANDIDATES
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow, StoreStateRow
@@ -42,11 +43,14 @@ _PROPOSED: Final = 500
 """How many lines a graph index is asked for at first: asked for few it may walk past the best, and asked for many it
 shows whether it still reaches them all."""
 
+_EVERY: Final = 2_000
+"""The most lines of a scope that are all compared; of a larger one that is scanned, the likeliest are."""
+
 _BY_WORD: Final = 200
 """How many of the best lines by word join them."""
 
+_SCOPES_KEPT: Final = 10_000
 _CONFIRMED_AT_ONCE: Final = 20
-_QUERY_CHARS: Final = 8_000
 _log = logging.getLogger(__name__)
 
 
@@ -176,6 +180,7 @@ class Recall:
         self._scan_below = scan_below
         self._clock = clock
         self._reranker = reranker
+        self._block_ids: dict[tuple[Scope, ...], list[str]] = {}  # of what was searched
         self._embedder_id: int | None = None  # the stored one that was found to be this embedder
 
     def search(self, scopes: Sequence[Scope], query: str, wish: Wish) -> list[MemoryRecallResult]:
@@ -185,38 +190,44 @@ class Recall:
             InvalidInputError: The store's vectors were made with another model.
             BackendError: The model, the database or the reranker could not do it.
         """
-        query = query[:_QUERY_CHARS]
-        with self._database.read() as session:
-            parts = self._parts(session, scopes)
-            self._require_embedder(session, parts[0].at.embedder_id if parts else state(session).embedder_id)
-            asked = {self._embedded_of(query, part) for part in parts}
-        if not asked:
-            return []
-        embedded = {text: self._embedder.embed_query(text) for text in asked}  # no transaction waits for a model
-        now = microseconds(revisions.now(self._clock))
-        question = Question(query, self._analyzer.question(query), now, wish.half_life_days)
-        with self._database.read() as session:
-            asked_parts: list[_Asked] = []
-            for part in self._parts(session, scopes):
-                text = self._embedded_of(query, part)
-                vector = embedded[text] if text in embedded else self._embedder.embed_query(text)
-                words = ranking.by_word(part.columns, question)
-                asked_parts.append(_Asked(part, question, words, wish.only.allows(part.columns), vector))
-            matches = self._best(session, asked_parts, wish)
+        query = query.strip()[:QUERY_CHARS]
+        question = Question(query, self._analyzer.question(query), self._now(), wish.half_life_days)
+        embedded: dict[str, Vectors] = {}
+        texts = self._guessed(scopes, query)
+        matches: list[MemoryRecallResult] | None = None
+        while matches is None:  # no transaction waits for a model
+            embedded |= {text: self._embedder.embed_query(text) for text in texts}
+            with self._database.read() as session:
+                parts = [(part, self._embedded_of(query, part)) for part in self._parts(session, scopes)]
+                texts = {text for _, text in parts} - embedded.keys()
+                if not texts:
+                    asked = [self._ask(part, question, embedded[text], wish) for part, text in parts]
+                    matches = self._best(session, asked, wish)
         return self._reranker.best_first(query, matches)[: wish.limit] if self._reranker else matches
+
+    def _guessed(self, scopes: Sequence[Scope], query: str) -> set[str]:
+        """What will most likely be embedded of a query, so that one transaction is enough."""
+        kept = [self._columns.newest(block_id) for block_id in self._block_ids.get(tuple(scopes), ())]
+        return {ranking.without_names(query, columns, self._analyzer) for columns in kept if columns is not None}
+
+    def _now(self) -> int:
+        return microseconds(revisions.now(self._clock))
+
+    def _ask(self, part: _Part, question: Question, vector: Vectors, wish: Wish) -> _Asked:
+        words = ranking.by_word(part.columns, question)
+        return _Asked(part, question, words, wish.only.allows(part.columns), vector)
 
     def _best(self, session: Session, asked: Sequence[_Asked], wish: Wish) -> list[MemoryRecallResult]:
         """The best matches of several scopes; of large ones, as much is compared as it takes to find enough."""
         limit = max(wish.limit, CANDIDATES) if self._reranker else wish.limit
-        wanted = _PROPOSED
+        wanted, ranked = _PROPOSED, dict[int, Ranked]()
         while True:
-            ranked = [self._ranked(session, one, wanted) for one in asked]
-            hits = merge(*(_hits(one, wish.min_score) for one in ranked), key=lambda hit: hit.order)
+            for place, one in enumerate(asked):
+                if place not in ranked or not _exhausted(ranked[place], one, wish):
+                    ranked[place] = self._ranked(session, one, wanted)
+            hits = merge(*(_hits(one, wish.min_score) for one in ranked.values()), key=lambda hit: hit.order)
             matches = list(islice(_different(_confirmed(session, hits, explain=wish.explain)), limit))
-            if len(matches) == limit or all(
-                one.compared.complete or ranking.reachable(one, at.allowed) < wish.min_score
-                for one, at in zip(ranked, asked, strict=True)
-            ):
+            if len(matches) == limit or all(_exhausted(ranked[place], one, wish) for place, one in enumerate(asked)):
                 return matches
             wanted *= 4
 
@@ -225,7 +236,11 @@ class Recall:
         agents = [scope.agent_id or "" for scope in scopes]
         tenant_id, user_id = scopes[0].tenant_id, scopes[0].user_id
         found = rows(session, _SCOPES, tenant_id=tenant_id, user_id=user_id, agent_ids=agents)
-        present = [ScopeAt(block_id, seq, embedder_id) for block_id, seq, embedder_id in found if seq is not None]
+        self._require_embedder(session, found[0].embedder_id if found else state(session).embedder_id)
+        present = [ScopeAt(one.id, one.seq, one.embedder_id) for one in found if one.seq is not None]
+        if len(self._block_ids) >= _SCOPES_KEPT:
+            self._block_ids.clear()
+        self._block_ids[tuple(scopes)] = [at.block_id for at in present]
         return [_Part(at, columns_of(session, self._analyzer, self._columns, at)) for at in present]
 
     def _require_embedder(self, session: Session, embedder_id: int | None) -> None:
@@ -238,21 +253,38 @@ class Recall:
     def _ranked(self, session: Session, asked: _Asked, wanted: int) -> Ranked:
         """What may match in one scope, ranked; of a large scope, about as many lines as are wanted."""
         compared = self._compared(session, asked, wanted)
-        return ranking.ranked(asked.part.columns, asked.question, asked.words, compared, self._analyzer)
+        columns, words = asked.part.columns, asked.words
+        return ranking.ranked(columns, asked.question, words, compared, self._analyzer, allowed=asked.allowed)
 
     def _compared(self, session: Session, asked: _Asked, wanted: int) -> Compared:
         """The similarities of every line that may match, or of the likeliest of a large scope."""
         part, lines = asked.part, len(asked.part.columns)
-        if lines <= self._scan_below:
+        if 0 < lines <= min(self._scan_below, _EVERY):
             return _placed(asked, self._scan.search(session, part.at, asked.vector, lines), self._scan.name)
         allowed = np.flatnonzero(asked.allowed)
-        if len(allowed) <= self._scan_below:
+        if len(allowed) <= min(self._scan_below, _EVERY):
             return _placed(asked, _scores(session, asked, allowed), self._scan.name)
-        try:
-            return _proposed(session, asked, wanted, by=self._large)
-        except IndexUnavailableError as error:
-            _log.info("scanning a large scope: %s", error)
-        return _proposed(session, asked, wanted, by=self._scan)
+        if lines > self._scan_below:
+            try:
+                proposals = self._large.search(session, part.at, asked.vector, wanted)
+                _require_all(asked, proposals, wanted)
+                return _proposed(session, asked, proposals, wanted, self._large.name)
+            except IndexUnavailableError as error:
+                _log.info("scanning a large scope: %s", error)
+        proposals = self._scan.search(session, part.at, asked.vector, wanted)
+        return _proposed(session, asked, proposals, wanted, self._scan.name)
+
+
+def _require_all(asked: _Asked, proposals: Proposals, wanted: int) -> None:
+    """Raise IndexUnavailableError when an index says that there are no more lines, and SQL knows better."""
+    recallable = int(np.count_nonzero(asked.part.columns.confidence >= vectors.CONFIDENCE_FLOOR))
+    if len(proposals) < min(wanted, recallable):
+        raise IndexUnavailableError("it left out lines that it was given")
+
+
+def _exhausted(ranked: Ranked, asked: _Asked, wish: Wish) -> bool:
+    """Whether no line that was not compared can reach the floor."""
+    return ranked.compared.complete or ranking.reachable(ranked, asked.allowed) < wish.min_score
 
 
 def _confirmed(session: Session, hits: Iterator[_Hit], *, explain: bool) -> Iterator[MemoryRecallResult]:
@@ -282,25 +314,17 @@ def _hits(ranked: Ranked, min_score: float) -> Iterator[_Hit]:
         yield _Hit(line_id, (-float(ranked.rank[place]), -int(columns.moments[row]), line_id), ranked, place)
 
 
-def _proposed(session: Session, asked: _Asked, wanted: int, *, by: VectorIndex) -> Compared:
-    """The similarities of the nearest lines of a large scope, and of its best by word.
-
-    Raises:
-        IndexUnavailableError: The index cannot answer, or says that there are no more lines, and SQL knows better.
-    """
-    proposals = by.search(session, asked.part.at, asked.vector, wanted)
-    recallable = int(np.count_nonzero(asked.part.columns.confidence >= vectors.CONFIDENCE_FLOOR))
-    if len(proposals) < min(wanted, recallable):
-        raise IndexUnavailableError("it left out lines that it was given")
-    near = _placed(asked, proposals, by.name)
+def _proposed(session: Session, asked: _Asked, proposals: Proposals, wanted: int, by: Engine) -> Compared:
+    """The similarities of the proposed lines of a large scope, and of its best by word."""
+    near = _placed(asked, proposals, by)
     others = asked.allowed & (asked.words.lexical > 0)
     others[near.rows] = False
     likely = _largest(asked.words.lexical, np.flatnonzero(others), wanted * _BY_WORD // _PROPOSED)
-    said = _placed(asked, _scores(session, asked, likely), by.name)
+    said = _placed(asked, _scores(session, asked, likely), by)
     return Compared(
         rows=np.concatenate([near.rows, said.rows]),
         semantic=np.concatenate([near.semantic, said.semantic]),
-        answered_by=by.name,
+        answered_by=by,
         complete=len(proposals) < wanted,
         rest=float(proposals.semantic[-1]) if len(proposals) else 0.0,
     )
@@ -356,8 +380,9 @@ _SCOPES: Final[Any] = (
         select(func.max(ArchivalLineRow.seq))
         .where(ArchivalLineRow.block_id == MemoryBlockRow.id)
         .correlate(MemoryBlockRow)
-        .scalar_subquery(),
-        select(StoreStateRow.embedder_id).scalar_subquery(),
+        .scalar_subquery()
+        .label("seq"),
+        select(StoreStateRow.embedder_id).scalar_subquery().label("embedder_id"),
     )
     .where(
         MemoryBlockRow.tenant_id == bindparam("tenant_id"),

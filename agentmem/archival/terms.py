@@ -42,18 +42,32 @@ _UNSPACED: Final = (
 _SIGNS: Final = "\u0900-\u0963\u0966-\u0dff"
 """Devanagari to Sinhala: their vowel signs are parts of a word, but `\\w` does not know them."""
 
-_FIRST_UNSPACED: Final = "\u0e00"
-_FIRST_UNDIVIDED: Final = "\u3000"
+_WORD: Final = re.compile(rf"[{_UNSPACED}]++|(?:[^\W_{_UNSPACED}]|[{_SIGNS}])++")
+_WITHOUT_SPACES: Final = re.compile(f"[{_UNSPACED}]")
+_UNDIVIDED: Final = "\u3000"
 """From here on, what decomposes is no letter with an accent: Hangul and kana stay as they are."""
 
-_WORD: Final = re.compile(rf"[{_UNSPACED}]++|(?:[^\W_{_UNSPACED}]|[{_SIGNS}])++")
-_APOSTROPHE: Final = re.compile(r"['\u2019](s\b)?")
-# A number in groups, and a chain of letters and digits: each is one identifier, however it is punctuated.
+_ENGLISH_APOSTROPHE: Final = re.compile(r"['\u2019](s\b)?")
+_APOSTROPHE: Final = re.compile(r"['\u2019]")
+_DASH: Final = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+# Numbers in groups, and chains of letters and digits: each is one identifier, however it is punctuated.
 # Possessive and bounded, so that no text, however hostile, takes long.
-_GROUPED: Final = re.compile(r"(?<![\w.@/-])\+?\d(?:[ ().\-/]{0,3}+\d){6,30}+(?!\w)")
-_CHAINED: Final = re.compile(r"(?<!\w)\w++(?:[-.@:/+]\w++){1,30}+")
-_SENTENCES: Final = re.compile(r"[.,;:!\u2026\u3001\u3002\"\u201c\u201d]+(?=\s|$)|(?<!\S)[\"\u201c\u201d]+")
+_GROUPED: Final = re.compile(r"(?<![\w.@/-])\+?\(?\d{1,8}\)?(?:[ .\-/]{1,2}\(?\d{2,8}\)?){1,10}+(?!\w)")
+_CHAINED: Final = re.compile(r"(?<![^\W_])[^\W_]++(?:[-_.@:/+#]{1,2}[^\W_]++){1,30}+")
+_FEWEST_DIGITS: Final = 7
+_SENTENCES: Final = re.compile(
+    r"(?<![\d.,;:!\u2026\u3001\u3002\"\u201c\u201d])[.,;:!\u2026\u3001\u3002\"\u201c\u201d]++(?=\s|$)"
+    r"|(?<!\S)[\"\u201c\u201d]++"
+)
 _SEPARATORS: Final = re.compile(r"[\W_]+")
+_MONTHS: Final = (
+    "January February March April May June July August September October November December".split()  # noqa: SIM905 - as a list literal it is longer
+)
+_LONGEST_WORD: Final = 64
+_STEMS_KEPT: Final = 20_000
+_MOST_ASKED: Final = 500
+"""A question is as good with its first words: more of them only take longer."""
+
 _STOP: Final = {
     "english": frozenset(
         """
@@ -94,14 +108,15 @@ class Analyzer:
 
     def terms(self, text: str) -> list[str]:
         """Every term, in order, repetitions included."""
-        return [term for word in _split(text) if word not in self.stop_words for term in self._of_word(word)]
+        return self._terms(_normal(text))
 
     def bag(self, content: str, *, speaker: str | None, occurred_at: datetime | None) -> bytes:
         """What a line is found by, packed: its date, its speaker, its words, and its identifiers in one piece too."""
-        date = f"{occurred_at.day} {occurred_at:%B} {occurred_at.year}" if occurred_at else ""
-        terms = self.terms(f"{date} {speaker or ''} {content}")
-        terms += [whole for whole, _ in _identifiers(content)]
-        return pack([*terms, ASKS] if fold(content).rstrip().endswith(ASKS) else terms)
+        date = f"{occurred_at.day} {_MONTHS[occurred_at.month - 1]} {occurred_at.year}" if occurred_at else ""
+        said = _normal(f"{speaker or ''}\n{content}")
+        terms = [*self._terms(_normal(date)), *self._terms(said)]
+        terms += [joined for joined, _, _ in _identifiers(said)]
+        return pack([*terms, ASKS] if said.rstrip().endswith(ASKS) else terms)
 
     def question(self, query: str) -> list[tuple[str, ...]]:
         """What a question asks for, each once: terms, and identifiers as `(whole, part, part…)`.
@@ -109,15 +124,26 @@ class Analyzer:
         >>> Analyzer("english").question("Where is order AB-12-34?")
         [('order',), ('ab1234', 'ab', '12', '34')]
         """
-        found = list(_identifiers(query))
-        for _, written in found:
-            query = query.replace(written, " ", 1)
-        whole = [(joined, *self.terms(written)) for joined, written in found]
-        return list(dict.fromkeys([*((term,) for term in self.terms(query)), *whole]))
+        asked = _normal(query)
+        whole: list[tuple[str, ...]] = []
+        rest = asked
+        for joined, begin, end in _identifiers(asked):
+            whole.append((joined, *self._terms(asked[begin:end])))
+            rest = f"{rest[:begin]}{' ' * (end - begin)}{rest[end:]}"
+        single = [(term,) for term in self._terms(rest)]
+        return list(dict.fromkeys([*single, *whole]))[:_MOST_ASKED]
+
+    def _terms(self, normal: str) -> list[str]:
+        separated = _ENGLISH_APOSTROPHE.sub("", normal) if self._language == "english" else _APOSTROPHE.sub(" ", normal)
+        words = _WORD.findall(separated)
+        return [term for word in words if word not in self.stop_words for term in self._of_word(word)]
 
     def _of_word(self, word: str) -> Iterable[str]:
-        if word[0] >= _FIRST_UNSPACED:
+        if not word.isascii() and _WITHOUT_SPACES.match(word):
             return [word] if len(word) == 1 else [word[at : at + 2] for at in range(len(word) - 1)]
+        # What holds a digit is no word of a language, and what is very long is none either.
+        if len(word) > _LONGEST_WORD or any(map(str.isdigit, word)):
+            return (_unaccented(word),)
         return (self._stem(word),)
 
     @property
@@ -125,29 +151,26 @@ class Analyzer:
         """One stemmer for each thread: a stemmer keeps its state in itself."""
         stem: Callable[[str], str] | None = getattr(self._local, "stem", None)
         if stem is None:
-            stem = self._local.stem = lru_cache(50_000)(_stemmer(self._language))
+            stem = self._local.stem = lru_cache(_STEMS_KEPT)(_stemmer(self._language))
         return stem
 
 
 def _stemmer(language: str) -> Callable[[str], str]:
-    """Words to stems. What holds a digit is no word of a language: an identifier has no ending to lose."""
+    """Words to stems without accents; a stemmer has to see them."""
     if language == "none":
-        return str
+        return _unaccented
     known: Any = snowballstemmer
     stem = cast("Callable[[str], str]", known.stemmer(language).stemWord)
-    return lambda word: word if any(map(str.isdigit, word)) else stem(word)
-
-
-def _split(text: str) -> list[str]:
-    return _WORD.findall(_APOSTROPHE.sub("", fold(text)))
+    return lambda word: _unaccented(stem(word))
 
 
 def fold(text: str) -> str:
-    """Text without the differences of case, width and accent."""
-    if text.isascii():
-        return text.lower()
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(char if char >= _FIRST_UNDIVIDED else _unaccented(char) for char in folded)
+    """Text without the differences of case, width and accent.
+
+    >>> fold("José") == fold("JOSE")
+    True
+    """
+    return _unaccented(_normal(text))
 
 
 def plain(text: str) -> str:
@@ -175,17 +198,35 @@ def unpack(bag: bytes) -> NDArray[np.void]:
     return np.frombuffer(bag, BAG)
 
 
-def _unaccented(char: str) -> str:
+def _normal(text: str) -> str:
+    """Text without the differences of case and width, with one kind of dash."""
+    return text.lower() if text.isascii() else _DASH.sub("-", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _unaccented(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(char if char >= _UNDIVIDED else _base(char) for char in text)
+
+
+def _base(char: str) -> str:
     return "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
 
 
-def _identifiers(text: str) -> Iterator[tuple[str, str]]:
-    """Identifiers as one term each, with how each is written; only what holds a digit or an `@` counts."""
-    for pattern in (_GROUPED, _CHAINED):
-        for found in pattern.finditer(text):
-            written = fold(found[0])
-            joined = _SEPARATORS.sub("", written)
-            long_enough = _SHORTEST_IDENTIFIER <= len(joined) < len(written)  # else it is one word, or a short one
-            if long_enough and (any(map(str.isdigit, joined)) or "@" in written):
-                yield joined, found[0]
-        text = pattern.sub(lambda found: " " * len(found[0]), text)
+def _identifiers(normal: str) -> Iterator[tuple[str, int, int]]:
+    """Identifiers as one term each, with where each stands."""
+    for pattern, is_one in ((_GROUPED, _is_number), (_CHAINED, _is_chain)):
+        for found in pattern.finditer(normal):
+            joined = _unaccented(_SEPARATORS.sub("", found[0]))
+            if is_one(joined, found[0]):
+                yield joined, *found.span()
+                normal = f"{normal[: found.start()]}{' ' * len(found[0])}{normal[found.end() :]}"
+
+
+def _is_number(joined: str, _written: str) -> bool:
+    return sum(map(str.isdigit, joined)) >= _FEWEST_DIGITS
+
+
+def _is_chain(joined: str, written: str) -> bool:
+    """Only what holds a digit or an `@` counts, and is long enough to be no common abbreviation."""
+    return len(joined) >= _SHORTEST_IDENTIFIER and (any(map(str.isdigit, joined)) or "@" in written)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem.archival.columns import following_of
-from agentmem.archival.lexical import NO_POSTINGS, asked_terms, lexical, normalisation
+from agentmem.archival.lexical import NO_POSTINGS, asked_terms, lexical
 from agentmem.archival.terms import pack
 
 WORDS = ["tea", "rye", "oslo", "dog", "boat"]
@@ -62,7 +62,7 @@ def test_lines_added_later_give_the_postings_that_all_at_once_would(scope, first
     begun = postings_of(scope[:first])
     rest = [pack(words) for _, words in scope[first:]]
     extended = begun.extended(rest, following_of(np.array([conversation for conversation, _ in scope], np.int32)))
-    for name in ("terms", "rows", "counts", "following", "context", "lengths"):
+    for name in ("terms", "rows", "counts", "following", "context", "normalisation"):
         assert np.array_equal(getattr(extended, name), getattr(whole, name)), name
 
 
@@ -85,15 +85,20 @@ def test_another_conversation_is_no_context():
     assert lexical(postings, asked_terms(postings, [("tea",)])).tolist()[1:] == [0, 0, 0]
 
 
-def test_an_identifier_counts_once_where_it_is_known_and_by_its_parts_elsewhere():
-    known = postings_of([(-1, ["ab1234"]), (-1, ["ab", "12", "34"])])
-    unknown = postings_of([(-1, ["ab", "12", "34"])])
-    question = [("ab1234", "ab", "12", "34")]
-    assert [asked.term for asked in asked_terms(known, question)] == ["ab1234"]
-    assert [asked.term for asked in asked_terms(unknown, question)] == ["ab", "12", "34"]
+def test_an_identifier_is_in_a_line_in_one_piece_or_in_all_of_its_parts():
+    scope = [["ab1234", "ab", "12", "34"], ["ab", "ab", "12", "34"], ["ab", "12"], ["34"], ["ab1234", "ab1234"]]
+    postings = postings_of([(-1, words) for words in scope])
+    (asked,) = asked_terms(postings, [("ab1234", "ab", "12", "34")])
+    assert [asked.own.at(row) for row in range(5)] == [1, 1, 0, 0, 2]
+    assert asked.own.rows.tolist() == [0, 1, 4]
+
+
+def test_what_a_long_question_takes_grows_with_what_is_found_and_not_with_the_scope():
+    postings = postings_of([(-1, ["tea"])] * 1_000)
+    asked = asked_terms(postings, [("tea",), *((f"absent{number}",) for number in range(400))])
+    assert sum(len(one.amount.values) for one in asked) == 1_000
 
 
 def test_nothing_asked_and_nothing_there_score_nothing():
     assert lexical(NO_POSTINGS, asked_terms(NO_POSTINGS, [("tea",)])).tolist() == []
-    assert normalisation(NO_POSTINGS).tolist() == []
     assert lexical(postings_of([(-1, ["tea"])]), []).tolist() == [0]

@@ -31,7 +31,8 @@ SPEAKERS = ["Ada Byron", "Bo Li", "Will", "At", "May", "user", "Zoë"]
         ("Where is May?", {"may": {4}}),
         ("When did Ada say she may come?", {"ada": {0}}),
         ("what did the user say", {}),
-        ("What did ZOË say", {"zoë": {6}}),
+        ("What did ZOË say", {"zoe": {6}}),
+        ("What did Zoe say", {"zoe": {6}}),
         ("Adamant byronic lines", {}),
         ("", {}),
         ("?!", {}),
@@ -58,7 +59,7 @@ def test_without_speakers_a_capitalised_word_that_stands_in_a_fifth_of_the_lines
         ("Adamant Ada", {"ada"}, "Adamant"),
         ("Ada, Bo!", {"ada", "bo"}, "Ada, Bo!"),
         ("  spaced   out ", set(), "  spaced   out "),
-        ("Zoë ÉMILE", {"émile"}, "Zoë"),
+        ("Zoë ÉMILE", {"emile"}, "Zoë"),
     ],
 )
 def test_names_are_left_out_unless_nothing_else_is_there(query, names, left):

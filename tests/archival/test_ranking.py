@@ -47,7 +47,7 @@ def asked(text, **options):
 
 def ranking_of(scope, question, semantic):
     compared = Compared(np.arange(len(scope), dtype=np.int32), np.array(semantic), "scan")
-    return ranked(scope, question, by_word(scope, question), compared, ENGLISH)
+    return ranked(scope, question, by_word(scope, question), compared, ENGLISH, allowed=np.ones(len(scope), np.bool_))
 
 
 @given(FIGURE, FIGURE)
@@ -136,7 +136,7 @@ def test_only_lines_that_were_compared_are_ranked():
     scope = columns(("tea", 0, 0), ("rye", 0, 0), ("dog", 1, 1))
     question = asked("rye")
     compared = Compared(np.array([2, 1], np.int32), np.array([0.1, 0.7]), "chroma", complete=False, rest=0.05)
-    found = ranked(scope, question, by_word(scope, question), compared, ENGLISH)
+    found = ranked(scope, question, by_word(scope, question), compared, ENGLISH, allowed=np.ones(len(scope), np.bool_))
     assert found.score.shape == (2,)
     assert found.explanation(1).terms[0].own == 1
     assert found.explanation(0).answered_by == "chroma"
@@ -152,7 +152,7 @@ def test_no_line_that_was_left_out_scores_more_than_what_is_told_to_be_reachable
     compared = Compared(
         np.flatnonzero(inside).astype(np.int32), np.array(semantic)[inside], "chroma", complete=False, rest=rest
     )
-    found = ranked(scope, question, words, compared, ENGLISH)
+    found = ranked(scope, question, words, compared, ENGLISH, allowed=allowed)
     outside = np.flatnonzero(allowed & ~inside)
     scores = scoring.scores(np.array(semantic), words.lexical)
     assert np.all(scores[outside] <= reachable(found, allowed))

@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import col, delete
 
 import agentmem
 from agentmem import Line
 from agentmem.archival.scoring import similarities
 from agentmem.embedding import Embedder
 from agentmem.errors import InvalidInputError
+from agentmem.tables import LineChunkRow
 from agentmem.testing import FrozenClock, HashingEmbeddings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -113,19 +115,19 @@ class Scope:
             result.append(values[row] + self.share[row] * context)
         return result
 
-    def amounts(self, term):
-        return self.mixed([bag[term] for bag in self.bags])
+    def amounts(self, whole, parts):
+        return self.mixed([max(bag[whole], min((bag[part] for part in parts), default=0)) for bag in self.bags])
 
     def lexical(self, query):
-        terms = []
+        asked = []
         for identifier in identifiers(query):
-            known = any(self.amounts(joined(identifier)))
-            terms += [joined(identifier)] if known else split(identifier)
+            asked.append((joined(identifier), *split(identifier)))
             query = query.replace(identifier, " ", 1)
+        asked = [*((term,) for term in split(query)), *asked]
         mean = max(1, sum(self.lengths) / len(self.lengths))
         total, scores = 0.0, [0.0] * len(self.lines)
-        for term in dict.fromkeys(split(query) + terms):
-            amounts = self.amounts(term)
+        for whole, *parts in dict.fromkeys(asked):
+            amounts = self.amounts(whole, parts)
             lines = sum(amount > 0 for amount in amounts)
             weight = math.log(1 + (len(self.lines) + 100 - lines + 0.5) / (lines + 0.5))
             total += weight
@@ -613,3 +615,65 @@ def test_what_breaks_a_rule_is_refused_by_name(memory, field, values):
     for value in values:
         with pytest.raises(InvalidInputError, match=f"^{field}: "):
             memory.recall(**{"query": "tea", field: value})
+
+
+# --- a store that changes while it is asked ------------------------------------------------------------------------
+
+
+class Interrupted(HashingEmbeddings):
+    """Does something else, once, in the middle of a question."""
+
+    meanwhile = None
+
+    def embed_query(self, text):
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return super().embed_query(text)
+
+
+def test_a_question_begun_before_a_switch_of_models_is_not_answered_with_the_old_one(open_mem, tmp_path):
+    embeddings = Interrupted(64)
+    memory = open_mem(tmp_path, embeddings=embeddings).client("ada").memory
+    memory.remember(["tea", "rye"])
+    other = open_mem(tmp_path, embeddings=HashingEmbeddings(8))
+    embeddings.meanwhile = lambda: other.reindex(embed=True)
+    with pytest.raises(InvalidInputError, match="embeddings"):
+        memory.recall("tea", min_score=0)
+
+
+def test_a_question_during_which_a_new_speaker_speaks_is_asked_without_their_name(open_mem, tmp_path):
+    embeddings = Interrupted(64)
+    memory = open_mem(tmp_path, embeddings=embeddings).client("ada").memory
+    memory.remember("I moved to Oslo")
+    embeddings.meanwhile = lambda: memory.remember(Line("I moved away", speaker="Bo"))
+    found = memory.recall("Did Bo move?", min_score=0)
+    assert set(contents(found)) == {"I moved to Oslo", "I moved away"}
+
+
+@pytest.mark.parametrize("scan_below", [0, 5_000])
+def test_a_line_that_lost_its_vector_does_not_stop_the_others(open_mem, scan_below):
+    mem = open_mem(scan_below=scan_below)
+    memory = mem.client("ada").memory
+    lost, *_ = memory.remember(["Acme renews", "tea", "rye"])
+    gone = delete(LineChunkRow).where(col(LineChunkRow.line_id) == lost.id)
+    mem._house.database.write(lambda session: session.exec(gone))  # noqa: SLF001 - as damage would
+    assert contents(memory.recall("tea", min_score=0.1)) == ["tea"]
+
+
+def test_one_spelling_of_an_identifier_does_not_hide_the_others(memory):
+    memory.remember(["Ticket AB 1234 was refunded", "Order AB-1234 shipped", "Nothing else"])
+    found = memory.recall("AB-1234")
+    assert sorted(contents(found)) == ["Order AB-1234 shipped", "Ticket AB 1234 was refunded"]
+    assert all(match.lexical > 0.4 for match in found)
+
+
+def test_spaces_before_a_question_are_no_part_of_it(memory):
+    memory.remember("Acme renews in March")
+    assert contents(memory.recall(" " * 9_000 + "Acme renewal")) == ["Acme renews in March"]
+
+
+def test_a_speaker_is_named_with_or_without_accents(memory):
+    memory.remember([Line("I moved", speaker="José"), Line("I moved too", speaker="Bo")])
+    (first, *_) = memory.recall("Where did Jose move?", min_score=0, explain=True)
+    assert (first.speaker, first.explanation.speaker_boost) == ("José", 0.08)

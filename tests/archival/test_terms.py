@@ -1,5 +1,7 @@
 """Words to term bags: folding, stems, scripts without spaces, identifiers, and text that means harm."""
 
+import contextlib
+import locale
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -86,10 +88,60 @@ def test_kana_and_hangul_are_not_taken_apart():
         ("550e8400-e29b-41d4-a716-446655440000", "id 550E8400E29B41D4A716446655440000"),
         ("550e8400e29b41d4a716446655440000", "id {550e8400-e29b-41d4-a716-446655440000}"),
         ("INV-2024-001", "invoice INV 2024 001"),
+        ("AB-1234", "AB\u20111234, with a dash that does not break"),
+        ("AB\u20131234", "ab-1234"),
+        ("AB-1234", "ＡＢ－１２３４"),
+        ("AB_1234", "AB-1234"),
+        ("AB#1234", "AB--1234"),
+        ("415-555-0192", "415\u2013555\u20130192"),
+        ("4155550192", "415\u00a0555\u00a00192"),
+        ("4155550192", "call 415-555-0192 3 times"),
+        ("123-45-ab", "123/45/ab"),
     ],
 )
 def test_an_identifier_is_found_however_it_is_punctuated(query, content):
     assert finds(query, content)
+
+
+def test_a_speaker_may_be_an_identifier():
+    assert number("14155550192") in held("hello", speaker="+1 415-555-0192")
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("russian", "красивый большой", "красивая большая"),
+        ("portuguese", "informação", "informações"),
+        ("french", "mangé", "mangée"),
+        ("french", "l'école d'Annecy", "l école d Annecy"),
+        ("italian", "nell'appartamento dell'amico", "nell appartamento dell amico"),
+        ("german", "Häuser", "Haus"),
+        ("spanish", "canción", "canciones"),
+    ],
+)
+def test_every_language_is_stemmed_with_its_accents_and_apostrophes(language, one, other):
+    assert Analyzer(language).terms(one) == Analyzer(language).terms(other)
+
+
+def test_months_have_one_name_wherever_the_program_runs():
+    before = locale.setlocale(locale.LC_TIME)
+    bag = held("I moved", occurred_at=datetime(2026, 5, 14, 9, tzinfo=UTC))
+    for name in ("de_DE.UTF-8", "C"):
+        with contextlib.suppress(locale.Error):
+            locale.setlocale(locale.LC_TIME, name)
+    try:
+        assert held("I moved", occurred_at=datetime(2026, 5, 14, 9, tzinfo=UTC)) == bag
+        assert number("may") in bag
+    finally:
+        locale.setlocale(locale.LC_TIME, before)
+
+
+def test_scripts_that_put_spaces_between_words_are_not_cut_into_pairs():
+    assert ENGLISH.terms("ქართული ენა") == ["ქართული", "ენა"]
+
+
+def test_a_question_is_read_to_its_five_hundredth_term():
+    assert len(ENGLISH.question(" ".join(f"word{number}" for number in range(2_000)))) == 500
 
 
 def test_another_identifier_is_not_found():
@@ -125,12 +177,15 @@ def test_no_text_is_refused(text):
     ENGLISH.question(text)
 
 
-@pytest.mark.parametrize("piece", ["a", "1", "1 ", "a_", "a-", "(1", "a.b", "@", "+1-", "\u0301", "你", "?"])
+@pytest.mark.parametrize(
+    "piece", ["a", "1", "1 ", "a_", "a-", "(1", "a.b", "@", "+1-", "\u0301", "你", "?", "!", '"', "12 ", "(12) ", "a--"]
+)
 def test_a_long_monotonous_text_is_taken_apart_like_any_other(piece):
     """A pattern that went back over such a text for each of its characters would not end before the timeout."""
     text = piece * 8_000
     ENGLISH.bag(text, speaker=None, occurred_at=None)
     ENGLISH.question(text[:8_000])
+    plain(text)
 
 
 def test_a_very_long_text_is_taken_apart_in_one_go():
