@@ -23,8 +23,8 @@ class Settings(BaseSettings):
         home: The folder of an embedded store.
         database_url: A SQLAlchemy URL in place of the SQLite file in `home`.
         chroma_url: `http://host:port` of a Chroma server in place of the index folder in `home`.
-        scan_below: The most lines a scope may have to be searched by the exact scan; larger ones are searched through
-            Chroma. 0 sends every scope to Chroma.
+        scan_below: The most lines a scope may have to be searched by a scan of its vectors in memory; larger ones are
+            searched through Chroma. 0 sends every scope to Chroma.
         index_batch: How many changes may be waiting before they are handed to Chroma.
         index_timeout: The seconds one call to Chroma may take before recall goes on without it.
         cache_bytes: The most memory that what recall reads is kept in: three parts vectors, one part everything else.

@@ -142,9 +142,9 @@ class Recall:
     What is embedded of a query is what is left of it without the names of whom
     the scope is about.
 
-    A scope of at most `scan_below` lines is answered by the exact scan, a
-    larger one by the large index and the best lines by word together, or by the
-    scan in its place when that index cannot.
+    Of a small scope every line is compared. Of a larger one, the nearest lines
+    are proposed, and the best by word join them: up to `scan_below` lines by
+    the scan, above by the large index, or by the scan when that cannot.
 
     Args:
         database: Where the lines are.
