@@ -27,6 +27,9 @@ SAME_MODEL: Final = 0.999
 """Two models whose probe vectors have at least this cosine are the same model, perhaps in another runtime."""
 
 QUERY_CHARS: Final = 8_000
+"""How much of a query is read."""
+
+_CHUNKS_AT_ONCE: Final = 256  # models answer in Python floats, which take eight times the space of what is kept
 _QUERIES_KEPT: Final = 1_000
 _FRAME: Final = 2  # the word pieces that no byte of a text stands for
 
@@ -92,7 +95,7 @@ class Embedder:
 
         The chunks of a text are windows of it, in order, each overlapping the
         one before it. Where the model does not say how much it reads
-        (`Measured`), there is one.
+        (`Measured`), there is one. The model is asked for 256 chunks at a time.
 
         Raises:
             BackendError: The model failed, or gave something that is no vector.
@@ -101,7 +104,8 @@ class Embedder:
             return []
         chunks = self._chunks(texts)
         spoken = list(chain.from_iterable(chunks))
-        vectors = self._checked(_unit(self._ask(spoken), len(spoken)))
+        batches = (spoken[begin : begin + _CHUNKS_AT_ONCE] for begin in range(0, len(spoken), _CHUNKS_AT_ONCE))
+        vectors = np.concatenate([self._embed(batch) for batch in batches])
         return [vectors[begin:end] for begin, end in pairwise(accumulate(map(len, chunks), initial=0))]
 
     def embed_query(self, text: str) -> Vectors:
@@ -120,6 +124,9 @@ class Embedder:
         unit: Vectors = self._checked(_unit([vector], 1))[0]
         unit.setflags(write=False)
         return unit
+
+    def _embed(self, texts: list[str]) -> Vectors:
+        return self._checked(_unit(self._ask(texts), len(texts)))
 
     def _ask(self, texts: list[str]) -> object:
         with _failures():

@@ -112,6 +112,41 @@ def test_no_lines_have_no_vectors():
     assert Embedder(Measuring()).embed_lines([]) == []
 
 
+def test_a_model_is_asked_for_256_chunks_at_a_time():
+    model = Asked()
+    embedder = Embedder(model)
+    embedder.probe()
+    lines = [f"word{number}" for number in range(600)]
+    embedded = embedder.embed_lines(lines)
+    assert model.documents[1:] == [lines[:256], lines[256:512], lines[512:]]
+    assert all(np.array_equal(own[0], embedder.embed_query(line)) for own, line in zip(embedded, lines, strict=True))
+
+
+def test_the_windows_of_one_line_may_be_asked_for_in_several_turns():
+    model = Measuring()
+    embedder = Embedder(model)
+    embedder.probe()
+    short, long, last = embedder.embed_lines(["tea", numbered(2_000), "rye"])
+    asked = model.documents[1:]
+    assert len(asked) > 1
+    assert all(len(texts) <= 256 for texts in asked)
+    spoken = [text for texts in asked for text in texts]
+    assert [len(short), len(long), len(last)] == [1, len(spoken) - 2, 1]
+    for text, vector in zip(spoken, [*short, *long, *last], strict=True):
+        assert np.array_equal(vector, embedder.embed_query(text))
+
+
+def test_a_model_whose_vectors_change_their_length_is_a_backend_error():
+    class Growing(HashingEmbeddings):
+        def embed_documents(self, texts):
+            return [[1.0] * (4 if "late" in texts else 3) for _ in texts]
+
+    embedder = Embedder(Growing(3))
+    assert len(embedder.embed_lines(["tea"] * 300)) == 300
+    with pytest.raises(BackendError, match="embeddings: the model gives vectors of 3 numbers, and then of 4"):
+        embedder.embed_lines([*["tea"] * 300, "late"])
+
+
 def test_a_line_longer_than_is_read_has_a_vector_for_each_of_its_windows():
     model = Measuring()
     embedder = Embedder(model)

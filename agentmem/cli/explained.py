@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from agentmem.archival.scoring import LEXICAL_SHARE, MEANING_ALONE, SEMANTIC_SHARE
 from agentmem.cli.output import one_line, row, screen, table
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from agentmem.models import Explanation, MemoryRecallResult
 
-_FUSED: Final = "0.3 * semantic + 0.7 * lexical"
-_BY_MEANING: Final = f"0.5 * semantic, above {_FUSED}"
+_FUSED: Final = f"{SEMANTIC_SHARE} * semantic + {LEXICAL_SHARE} * lexical"
+_BY_MEANING: Final = f"{MEANING_ALONE} * semantic, above {_FUSED}"
 _ROUNDING: Final = 1e-5
 _LONGEST_WORD: Final = 24
 
