@@ -12,7 +12,6 @@ from rich.text import Text
 
 from agentmem.archival.lines import Limits, drafts
 from agentmem.cli.call import INTERRUPTED, Call, command
-from agentmem.cli.explained import print_explained
 from agentmem.cli.output import (
     counted,
     notice,
@@ -157,6 +156,9 @@ def recall(
         notice(f"Only matches of {min_score:g} or better are shown; try --min-score 0.1, or other words.")
         return
     print_matches(matches)
+    # The formulas bring numpy, which opening the store has loaded, and --help has not.
+    from agentmem.cli.explained import print_explained  # noqa: PLC0415
+
     print_explained(matches)
 
 

@@ -195,7 +195,7 @@ def open(
             `model`, else by its class, and by what it makes of a fixed sentence.
         chat_model: The model that reads conversations; not used yet.
         reranker: Any LangChain document compressor, such as a cross-encoder: it is shown up to 50 matches of a recall,
-            and its order, and what it leaves out, is the answer.
+            and its order, and what it leaves out, is the answer. It has to keep the `agentmem_id` in their metadata.
         clock: What time it is, as aware datetimes; else the computer's clock.
         **settings: Any field of `agentmem.settings.Settings`, which are also `AGENTMEM_*` variables.
 
