@@ -9,7 +9,9 @@ import unicodedata
 import zlib
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs] # it has no types of its own
@@ -98,7 +100,7 @@ class Analyzer:
     """
 
     def __init__(self, language: str) -> None:
-        known = (*snowballstemmer.algorithms(), "none")
+        known = (*_languages(), "none")
         if language not in known:
             raise InvalidInputError(f"settings: language (or AGENTMEM_LANGUAGE): must be one of {', '.join(known)}")
         self.made_by: Final = f"{VERSION}:{language}"
@@ -155,12 +157,19 @@ class Analyzer:
         return stem
 
 
+def _languages() -> list[str]:
+    """What the package itself can stem; its door gives way to PyStemmer, where that is installed."""
+    modules = (module.name for module in iter_modules(snowballstemmer.__path__))
+    return sorted(name.removesuffix("_stemmer") for name in modules if name.endswith("_stemmer"))
+
+
 def _stemmer(language: str) -> Callable[[str], str]:
     """Words to stems without accents; a stemmer has to see them."""
     if language == "none":
         return _unaccented
-    known: Any = snowballstemmer
-    stem = cast("Callable[[str], str]", known.stemmer(language).stemWord)
+    name = "".join(part.title() for part in language.split("_"))
+    stemmer = getattr(import_module(f"{snowballstemmer.__name__}.{language}_stemmer"), f"{name}Stemmer")()
+    stem = cast("Callable[[str], str]", stemmer.stemWord)
     return lambda word: _unaccented(stem(word))
 
 
