@@ -66,7 +66,15 @@ def run(embeddings, capsys, monkeypatch):
 
 
 @pytest.fixture
-def start():
+def interruptible():
+    """Programs started now hear Ctrl-C; those that a shell runs in the background would inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def start(interruptible):
     """Starts `agentmem` in a process of its own, with the default model."""
 
     def start_(*words, environment=None, **options):
@@ -89,15 +97,7 @@ def ended_with_its_test(process):
 
 
 @pytest.fixture
-def interruptible():
-    """Programs started now hear Ctrl-C; those that a shell runs in the background would inherit that it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture
-def at_terminal(start, interruptible):
+def at_terminal(start):
     """Runs `agentmem` at a terminal, where a person waits for something to be shown, then types or sends a signal."""
 
     def at_terminal_(*words, typed):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import subprocess
 
 import pytest
 
@@ -118,6 +120,8 @@ def test_ctrl_c_while_it_waits_ends_with_130_and_no_traceback(start):
     with start("chat") as process:
         assert b"scripted" in process.stdout.readline() + process.stdout.readline()
         process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
         process.stdin.close()  # wakes a read that began when the signal had come already
         said = process.stderr.read()
     assert process.returncode == 130
