@@ -126,11 +126,21 @@ def advance(session: Session, changes: int) -> int:
 
     Taken last in a transaction: the row stays locked to the commit, so numbers are in commit order.
     """
+    return _advance(session, "seq", changes)
+
+
+def advance_changes(session: Session, changes: int) -> int:
+    """The same for the numbers of the entries of the feed."""
+    return _advance(session, "change_seq", changes)
+
+
+def _advance(session: Session, counter: str, changes: int) -> int:
+    column: Any = getattr(StoreStateRow, counter)
     statement = (
         update(StoreStateRow)
         .where(col(StoreStateRow.id) == STATE_ID)
-        .values(seq=col(StoreStateRow.seq) + changes)
-        .returning(col(StoreStateRow.seq))
+        .values({counter: column + changes})
+        .returning(column)
     )
     last: int = session.exec(statement).one()[0]
     return last - changes

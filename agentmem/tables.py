@@ -10,7 +10,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -147,7 +159,8 @@ class LineTermsRow(Base, table=True):
 class StoreStateRow(Base, table=True):
     """The one row of what is true of the whole store: its change counter and the embedder in use.
 
-    The counter is taken last in a transaction, so that `seq` is in commit order on every database.
+    The counters are taken last in a transaction, so that `seq`, and the number of a change in the feed, are in commit
+    order on every database.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_store_state"
@@ -155,6 +168,7 @@ class StoreStateRow(Base, table=True):
 
     id: int = Field(default=STATE_ID, primary_key=True, sa_type=Integer)
     seq: int = Field(default=0, sa_type=BigInteger)
+    change_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     embedder_id: int | None = Field(default=None, foreign_key="agentmem_embedder.id")
 
 
@@ -162,7 +176,8 @@ class SearchIndexRow(Base, table=True):
     """One Chroma index: how far it has been fed, and whether its owner left it in order.
 
     An index in a folder carries its id there, so that a folder of another store is not taken for it; one on a server
-    is known by its URL.
+    is known by its URL. One to `erase` holds vectors of someone who was forgotten, so that it is to be filled anew even
+    though nothing is wrong with it.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_search_index"
@@ -173,6 +188,7 @@ class SearchIndexRow(Base, table=True):
     watermark: int = Field(sa_type=BigInteger)
     embedder_id: int | None = Field(default=None, foreign_key="agentmem_embedder.id", ondelete="SET NULL")
     clean: bool
+    erase: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class IdempotencyKeyRow(Base, table=True):
@@ -192,3 +208,233 @@ class IdempotencyKeyRow(Base, table=True):
     result: str = Field(sa_type=Text)
     block_id: str | None = Field(default=None, foreign_key="agentmem_memory_block.id", ondelete="CASCADE", index=True)
     created_at: datetime
+
+
+class AgentSettingsRow(Base, table=True):
+    """What was configured for an agent, or for one version of it on top of that; `version` is `''` for the agent.
+
+    `settings` holds the keys that were given, as a JSON object. `retention_days` is one of them, once more as a column,
+    because recall reads it.
+    """
+
+    __tablename__: ClassVar[Any] = "agentmem_agent_settings"
+
+    tenant_id: str = Field(primary_key=True)
+    agent_id: str = Field(primary_key=True)
+    version: str = Field(primary_key=True)
+    settings: str = Field(sa_type=Text)
+    retention_days: int | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ContactRow(Base, table=True):
+    """One person. Who turned out to be another is kept, without a name, and leads to them."""
+
+    __tablename__: ClassVar[Any] = "agentmem_contact"
+    __table_args__ = (Index(None, "tenant_id", "merged_into"), Index(None, "tenant_id", "created_at", "id"))
+
+    tenant_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    name: str | None = None
+    generated: bool
+    merged_into: str | None = None
+    created_at: datetime
+    last_seen_at: datetime
+
+
+class ContactIdentifierRow(Base, table=True):
+    """What one contact is known by: `phone`, `email`, `external_id`, or a custom source such as `sip_header:X-Id`."""
+
+    __tablename__: ClassVar[Any] = "agentmem_contact_identifier"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "contact_id"], ["agentmem_contact.tenant_id", "agentmem_contact.id"], ondelete="CASCADE"
+        ),
+        Index(None, "tenant_id", "contact_id"),
+    )
+
+    tenant_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    contact_id: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
+class ContactMemoryRow(Base, table=True):
+    """The header of what one agent knows of one contact; every write below it moves `version` in its transaction."""
+
+    __tablename__: ClassVar[Any] = "agentmem_contact_memory"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "contact_id", "agent_id"),
+        Index(None, "tenant_id", "agent_id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "contact_id"], ["agentmem_contact.tenant_id", "agentmem_contact.id"], ondelete="CASCADE"
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant_id: str
+    contact_id: str
+    agent_id: str
+    summary: str | None = Field(default=None, sa_type=Text)
+    summary_updated_at: datetime | None = None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class FactRow(Base, table=True):
+    """One key-value fact. Its times are floored to the hour; `expires_at` is there only where a life was asked for."""
+
+    __tablename__: ClassVar[Any] = "agentmem_fact"
+    __table_args__ = (Index(None, "updated_at"), Index(None, "expires_at"))
+
+    memory_id: str = Field(primary_key=True, foreign_key="agentmem_contact_memory.id", ondelete="CASCADE")
+    key: str = Field(primary_key=True)
+    value: str = Field(sa_type=Text)
+    source: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+
+
+class EntityRow(Base, table=True):
+    """One thing a contact talks about: an order, an appointment, a ticket. `facts` is a JSON object."""
+
+    __tablename__: ClassVar[Any] = "agentmem_entity"
+
+    memory_id: str = Field(primary_key=True, foreign_key="agentmem_contact_memory.id", ondelete="CASCADE")
+    entity_type: str = Field(primary_key=True)
+    entity_id: str = Field(primary_key=True)
+    facts: str = Field(sa_type=Text)
+    status: str | None = Field(default=None, sa_type=Text)
+    notes: str | None = Field(default=None, sa_type=Text)
+    source: str
+    last_discussed_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class OpenItemRow(Base, table=True):
+    """One thing that is still to be done, until it is resolved."""
+
+    __tablename__: ClassVar[Any] = "agentmem_open_item"
+    __table_args__ = (Index(None, "memory_id", "created_at"),)
+
+    id: str = Field(primary_key=True)
+    memory_id: str = Field(foreign_key="agentmem_contact_memory.id", ondelete="CASCADE")
+    type: str
+    description: str = Field(sa_type=Text)
+    priority: str
+    related_type: str | None = None
+    related_id: str | None = None
+    source: str
+    created_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None = None
+
+
+class ConversationRow(Base, table=True):
+    """One call, chat or exchange of messages; `contact_id` is None while it is anonymous.
+
+    `context` is what the agent had, as JSON. `extraction` says what became of reading the transcript; while it is
+    pending, `claim` names who is at it, until `claimed_until`.
+    """
+
+    __tablename__: ClassVar[Any] = "agentmem_conversation"
+    __table_args__ = (
+        CheckConstraint("status IN ('open', 'ended', 'failed')", name="status"),
+        CheckConstraint("extraction IN ('none', 'pending', 'done', 'failed')", name="extraction"),
+        ForeignKeyConstraint(
+            ["tenant_id", "contact_id"], ["agentmem_contact.tenant_id", "agentmem_contact.id"], ondelete="CASCADE"
+        ),
+        Index(None, "tenant_id", "contact_id", "agent_id", "started_at"),
+        Index(None, "tenant_id", "agent_id", "started_at"),
+        Index(None, "tenant_id", "started_at", "id"),
+        Index(None, "status", "last_active_at"),
+        Index(None, "extraction", "ended_at"),
+        Index(
+            "uq_agentmem_conversation_open_thread",
+            "tenant_id",
+            "thread_id",
+            unique=True,
+            sqlite_where=text("status = 'open' AND thread_id IS NOT NULL"),
+            postgresql_where=text("status = 'open' AND thread_id IS NOT NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant_id: str
+    agent_id: str
+    version: str | None = None
+    contact_id: str | None = None
+    channel: str
+    thread_id: str | None = None
+    status: str
+    started_at: datetime
+    last_active_at: datetime
+    ended_at: datetime | None = None
+    qa: str | None = Field(default=None, sa_type=Text)
+    handoff_to: str | None = Field(default=None, sa_type=Text)
+    handoff_reason: str | None = Field(default=None, sa_type=Text)
+    context: str = Field(sa_type=Text)
+    extraction: str
+    extraction_note: str | None = Field(default=None, sa_type=Text)
+    attempts: int = 0
+    claim: str | None = None
+    claimed_until: datetime | None = None
+
+
+class MessageRow(Base, table=True):
+    """One message of a conversation that is not anonymous; `external_id` is the id it has elsewhere."""
+
+    __tablename__: ClassVar[Any] = "agentmem_message"
+    __table_args__ = (
+        CheckConstraint("role IN ('user', 'assistant', 'tool')", name="role"),
+        UniqueConstraint("conversation_id", "position"),
+        UniqueConstraint("conversation_id", "external_id"),
+        Index(None, "memory_id", "created_at", "conversation_id", "position"),
+    )
+
+    id: str = Field(primary_key=True)
+    conversation_id: str = Field(foreign_key="agentmem_conversation.id", ondelete="CASCADE")
+    memory_id: str = Field(foreign_key="agentmem_contact_memory.id", ondelete="CASCADE")
+    position: int
+    role: str
+    content: str = Field(sa_type=Text)
+    external_id: str | None = None
+    created_at: datetime
+
+
+class MemoryChangeRow(Base, table=True):
+    """One entry of a user's feed: what was added, changed or removed, when (to the hour), and by whom.
+
+    `before` and `after` are JSON. Those of a block or an archival line are not here: the block's history and the line
+    itself hold them, by `ref`, so that what is deleted there is gone here too. The store's counter gives the id.
+    """
+
+    __tablename__: ClassVar[Any] = "agentmem_memory_change"
+    __table_args__ = (
+        Index(None, "tenant_id", "user_id", "id"),
+        Index(None, "conversation_id"),
+        Index(None, "expires_at"),
+        Index(None, "at"),
+    )
+
+    id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    tenant_id: str
+    user_id: str
+    agent_id: str
+    conversation_id: str | None = None
+    actor: str
+    kind: str
+    action: str
+    ref: str
+    version: int
+    before: str | None = Field(default=None, sa_type=Text)
+    after: str | None = Field(default=None, sa_type=Text)
+    at: datetime
+    expires_at: datetime | None = None

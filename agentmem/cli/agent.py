@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agentmem import inputs
-from agentmem.agents import RunRecord, recording
+from agentmem.agents.graphs import RunRecord, recording
 from agentmem.errors import AgentMemError, BackendError, InvalidInputError
 from agentmem.langgraph import MemoryMiddleware
 from agentmem.policy import MemoryContext

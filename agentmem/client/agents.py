@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from agentmem import inputs
-from agentmem.agents import Graph, RunRecord, recording, require_owner
+from agentmem.agents.graphs import Graph, RunRecord, recording, require_owner
 from agentmem.client.twin import twin
 from agentmem.errors import InvalidInputError
 from agentmem.models import RunResult, Scope

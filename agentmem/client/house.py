@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from agentmem import inputs
-from agentmem.agents import AgentRegistry, shared_registry
+from agentmem.agents.graphs import AgentRegistry, shared_registry
 from agentmem.archival import chroma_index
 from agentmem.archival.columns import Columns
 from agentmem.archival.kept import Kept

@@ -10,7 +10,7 @@ from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, Syste
 from langchain_core.messages.utils import count_tokens_approximately
 
 from agentmem import rendering
-from agentmem.agents import current_run
+from agentmem.agents.graphs import current_run
 from agentmem.errors import InvalidInputError
 from agentmem.langgraph.run import AnyRuntime, Binding, ContextAdapter, Run, Store, UnavailableError, channel
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 import agentmem
 from agentmem import deadline, inputs
-from agentmem.agents import current_run, fingerprint, require_owner
+from agentmem.agents.graphs import current_run, fingerprint, require_owner
 from agentmem.errors import BackendError, InvalidInputError
 from agentmem.models import MemoryBlock, MemoryRecallResult, Scope
 from agentmem.policy import MemoryContext, MemoryPolicy

@@ -12,7 +12,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agentmem import InvalidInputError, NotFoundError
-from agentmem.agents import shared_registry
+from agentmem.agents.graphs import shared_registry
 
 from .conftest import said, scripted, thread, with_middleware
 

@@ -10,7 +10,7 @@ from blockbuster import blockbuster_ctx
 from langchain_core.messages import AIMessage
 
 from agentmem import MemoryPolicy, RunOptions
-from agentmem.agents import recording
+from agentmem.agents.graphs import recording
 from agentmem.testing import seen_memory
 
 from .conftest import auto, calling, said, scripted

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import agentmem
 from agentmem import BackendError, InvalidInputError
-from agentmem.agents import recording
+from agentmem.agents.graphs import recording
 from agentmem.testing import HashingEmbeddings, seen_memory
 
 from .conftest import ada, auto, calling, said, scripted

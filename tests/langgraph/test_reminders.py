@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 from agentmem import InvalidInputError
-from agentmem.agents import recording
+from agentmem.agents.graphs import recording
 from agentmem.langgraph import MemoryContext, MemoryState, create_memory_node, create_model_node, inject_memory
 from agentmem.testing import seen_memory
 

@@ -12,7 +12,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from agentmem import BackendError, InvalidInputError
-from agentmem.agents import recording
+from agentmem.agents.graphs import recording
 from agentmem.langgraph import (
     MemoryContext,
     MemoryMiddleware,

@@ -1,0 +1,1 @@
+"""Agents: the graphs that answer for them in this process, and what was configured for them in the store."""

@@ -1,0 +1,159 @@
+"""The feed of a user's changes: what was added, changed or removed, when, by whom, in which conversation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlmodel import Session, col, insert, select, update
+
+from agentmem.database import advance_changes, in_batches
+from agentmem.lifetimes import hour, over, retention_days
+from agentmem.records import ChangeAction, ChangeKind, Json, MemoryChange
+from agentmem.tables import ArchivalLineRow, BlockVersionRow, MemoryBlockRow, MemoryChangeRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+
+    from agentmem.models import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a write did.
+
+    Args:
+        kind: What it is about.
+        action: What became of it.
+        ref: Its key, name or id; of a block and a line the row's id.
+        version: The version of a block that it made.
+        before: What it was. A block's and a line's stand where they are stored, and are not repeated here.
+        after: What it became, likewise.
+        expires_at: When what it says is over, where that was asked for.
+    """
+
+    kind: ChangeKind
+    action: ChangeAction
+    ref: str
+    version: int = 0
+    before: Json = None
+    after: Json = None
+    expires_at: datetime | None = None
+
+
+def record(
+    session: Session,
+    scope: Scope,
+    changes: Sequence[Change],
+    *,
+    actor: str,
+    moment: datetime,
+    conversation_id: str | None = None,
+) -> None:
+    """Add to the feed of the scope's user, in the transaction that makes the changes, near its end."""
+    if not changes:
+        return
+    first = advance_changes(session, len(changes)) + 1
+    common = {
+        "tenant_id": scope.tenant_id,
+        "user_id": scope.user_id,
+        "agent_id": scope.agent_id or "",
+        "conversation_id": conversation_id,
+        "actor": actor,
+        "at": hour(moment),
+    }
+    rows: list[dict[str, Any]] = [
+        {
+            "id": number,
+            "kind": change.kind,
+            "action": change.action,
+            "ref": change.ref,
+            "version": change.version,
+            "before": _packed(change.before),
+            "after": _packed(change.after),
+            "expires_at": change.expires_at,
+            **common,
+        }
+        for number, change in enumerate(changes, start=first)
+    ]
+    session.exec(insert(MemoryChangeRow), params=rows)
+
+
+def feed(session: Session, *chosen: ColumnElement[bool], now: datetime) -> list[MemoryChange]:
+    """The entries that meet the conditions, oldest first; what expired, or was deleted since, no longer says what."""
+    rows = session.exec(select(MemoryChangeRow).where(*chosen).order_by(col(MemoryChangeRow.id))).all()
+    days: dict[tuple[str, str], int | None] = {}
+    for row in rows:
+        if row.agent_id and (row.tenant_id, row.agent_id) not in days:
+            days[row.tenant_id, row.agent_id] = retention_days(session, row.tenant_id, row.agent_id)
+    live = [row for row in rows if not over(row.at, now, days.get((row.tenant_id, row.agent_id)))]
+    lines = _lines(session, [row.ref for row in live if row.kind == "line"])
+    versions = _versions(session, {row.ref for row in live if row.kind == "block"})
+    return [_change(row, lines, versions, now) for row in live]
+
+
+def empty(session: Session, *chosen: ColumnElement[bool]) -> None:
+    """Take what was said out of the entries that meet the conditions; that something happened stays."""
+    session.exec(update(MemoryChangeRow).where(*chosen).values(before=None, after=None))
+
+
+def _change(
+    row: MemoryChangeRow, lines: dict[str, str], versions: dict[tuple[str, int], tuple[str, str]], now: datetime
+) -> MemoryChange:
+    expired = row.expires_at is not None and row.expires_at <= now
+    before, after = (None, None) if expired else (_unpacked(row.before), _unpacked(row.after))
+    ref = row.ref
+    if row.kind == "line" and row.action in {"added", "confirmed"}:
+        after = lines.get(row.ref)
+    elif row.kind == "block":
+        ref, after = versions.get((row.ref, row.version), (ref, None))
+        _, before = versions.get((row.ref, row.version - 1), (ref, None))
+    return MemoryChange(
+        id=row.id,
+        at=row.at,
+        user_id=row.user_id,
+        agent_id=row.agent_id or None,
+        conversation_id=row.conversation_id,
+        actor=row.actor,
+        kind=cast("ChangeKind", row.kind),
+        action=cast("ChangeAction", row.action),
+        ref=ref,
+        before=before,
+        after=after,
+    )
+
+
+def _lines(session: Session, line_ids: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for some in in_batches(line_ids):
+        statement = select(ArchivalLineRow.id, ArchivalLineRow.content).where(
+            col(ArchivalLineRow.id).in_(some), col(ArchivalLineRow.deleted_at).is_(None)
+        )
+        found.update(session.exec(statement).all())
+    return found
+
+
+def _versions(session: Session, block_ids: Iterable[str]) -> dict[tuple[str, int], tuple[str, str]]:
+    """The name and the text of every version of these blocks, as long as the texts are there."""
+    found: dict[tuple[str, int], tuple[str, str]] = {}
+    for some in in_batches(sorted(block_ids)):
+        statement = (
+            select(BlockVersionRow, MemoryBlockRow.block_type)
+            .join(MemoryBlockRow, col(MemoryBlockRow.id) == BlockVersionRow.block_id)
+            .where(col(BlockVersionRow.block_id).in_(some))
+        )
+        for row, block_type in session.exec(statement).all():
+            found[row.block_id, row.version] = block_type, row.content
+    return found
+
+
+def _packed(value: Json) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _unpacked(text: str | None) -> Json:
+    return None if text is None else cast("Json", json.loads(text))
