@@ -1,4 +1,4 @@
-"""The values of contacts and conversations: frozen, free of any store, and JSON where a vendor's document shows JSON."""
+"""The values of contacts and conversations: frozen, free of any store; `to_json` is as the vendors' documents show it."""
 
 from __future__ import annotations
 
