@@ -1,4 +1,4 @@
-"""The values of contacts and conversations: frozen, free of any store; `to_json` is as the vendors' documents show it."""
+"""The values of contacts and conversations, frozen; `to_json` gives them as the vendors' documents show them."""
 
 from __future__ import annotations
 
