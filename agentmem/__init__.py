@@ -1,4 +1,4 @@
-"""Long-term memory for LLM agents: versioned core blocks, archival recall, and LangGraph agents under a policy."""
+"""Long-term memory for LLM agents: core blocks, archival recall, contacts and conversations, LangGraph agents."""
 
 from __future__ import annotations
 
@@ -26,31 +26,74 @@ from agentmem.models import (
     Scope,
 )
 from agentmem.policy import MemoryContext, MemoryPolicy, RunOptions
+from agentmem.records import (
+    AgentMemories,
+    AgentMemory,
+    AgentMetrics,
+    Contact,
+    ContactMemory,
+    ConversationContext,
+    ConversationRecord,
+    Entity,
+    EntityRef,
+    Fact,
+    FirstInteraction,
+    ForgetReceipt,
+    Handoff,
+    Identifier,
+    MemoryChange,
+    Message,
+    OpenItem,
+    SweepReport,
+)
 
 if TYPE_CHECKING:
+    from agentmem.agents.settings import AgentRecord, AgentSettings
+    from agentmem.client.conversations import Conversation
     from agentmem.client.store import AgentMem, Client, aopen, open
 
 __all__ = [
     "AgentMem",
     "AgentMemError",
+    "AgentMemories",
+    "AgentMemory",
+    "AgentMetrics",
+    "AgentRecord",
+    "AgentSettings",
     "ArchivalLine",
     "BackendError",
     "BlockVersion",
     "CheckReport",
     "Client",
     "ConflictError",
+    "Contact",
+    "ContactMemory",
+    "Conversation",
+    "ConversationContext",
+    "ConversationRecord",
+    "Entity",
+    "EntityRef",
     "Explanation",
     "ExtractionError",
+    "Fact",
+    "FirstInteraction",
+    "ForgetReceipt",
+    "Handoff",
+    "Identifier",
     "InvalidInputError",
     "Line",
     "MemoryBlock",
+    "MemoryChange",
     "MemoryContext",
     "MemoryPolicy",
     "MemoryRecallResult",
+    "Message",
     "NotFoundError",
+    "OpenItem",
     "RunOptions",
     "RunResult",
     "Scope",
+    "SweepReport",
     "aopen",
     "open",
 ]
@@ -59,13 +102,21 @@ __version__ = "0.1.0"
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # what is logged is the application's to show
 
-_LAZY = {"AgentMem", "Client", "aopen", "open"}
+_LAZY = {
+    "AgentMem": "agentmem.client.store",
+    "AgentRecord": "agentmem.agents.settings",
+    "AgentSettings": "agentmem.agents.settings",
+    "Client": "agentmem.client.store",
+    "Conversation": "agentmem.client.conversations",
+    "aopen": "agentmem.client.store",
+    "open": "agentmem.client.store",
+}
 
 
 def __getattr__(name: str) -> object:
     """Load the store's side on first use, so that importing the package stays light."""
     if name in _LAZY:
-        return getattr(import_module("agentmem.client.store"), name)
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

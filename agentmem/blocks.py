@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from agentmem import idempotency, inputs, revisions
 from agentmem.errors import InvalidInputError, NotFoundError
@@ -102,7 +102,8 @@ class BlockStore:
             if not revisions.may_write(live, expected, same=same):
                 assert live is not None  # noqa: S101 - only a live block can be the same
                 return live
-            return self._write(session, scope, block_type, row, action="updated", actor=actor, **values)
+            moment = revisions.now(self._clock)
+            return _write(session, scope, block_type, row, action="updated", moment=moment, actor=actor, **values)
 
         return self._database.write(body)
 
@@ -130,9 +131,12 @@ class BlockStore:
             if (done := first.find(session)) is not None:
                 return _as_of(session, scope, block_type, done)
             row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
-            joined = content if row is None or not row.content else row.content.removesuffix("\n") + "\n" + content
+            joined = _joined("" if row is None else row.content, content)
             self._check(joined)
-            block = self._write(session, scope, block_type, row, action="appended", actor=actor, content=joined)
+            moment = revisions.now(self._clock)
+            block = _write(
+                session, scope, block_type, row, action="appended", moment=moment, actor=actor, content=joined
+            )
             first.keep(session, [str(block.version)], block.updated_at, block_id=block.id)
             return block
 
@@ -167,13 +171,15 @@ class BlockStore:
             row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
             if row is None:
                 raise _no_block()
-            content = _replaced(row.content, old, new)
+            content, moment = _replaced(row.content, old, new), revisions.now(self._clock)
             if content == row.content:
                 block = revisions.block(row)
             else:
                 self._check(content)
-                block = self._write(session, scope, block_type, row, action="replaced", actor=actor, content=content)
-            first.keep(session, [str(block.version)], revisions.now(self._clock), block_id=block.id)
+                block = _write(
+                    session, scope, block_type, row, action="replaced", moment=moment, actor=actor, content=content
+                )
+            first.keep(session, [str(block.version)], moment, block_id=block.id)
             return block
 
         return self._database.write(body)
@@ -218,28 +224,69 @@ class BlockStore:
             rows = session.exec(statement.order_by(col(BlockVersionRow.version))).all()
         return [_version(row) for row in rows]
 
-    def _write(
-        self,
-        session: Session,
-        scope: Scope,
-        block_type: str,
-        row: MemoryBlockRow | None,
-        *,
-        action: Action,
-        actor: str,
-        **values: object,
-    ) -> MemoryBlock:
-        moment = revisions.now(self._clock)
-        if row is None:
-            row = revisions.create(session, scope, block_type, moment=moment, **values)
-            revisions.record(session, row, "created", actor)
-        else:
-            row = revisions.change(session, row, moment=moment, **values)
-            revisions.record(session, row, action, actor)
-        return revisions.block(row)
+    def move(self, session: Session, loser: Scope, winner: Scope, *, moment: datetime, actor: str) -> None:
+        """Make the blocks of one scope another's, near the end of a transaction that merges two users.
+
+        A block comes along with its history. Where the other scope has one of
+        that name, what this one says is added at its end, be it then over the
+        limit, and the history stays behind, empty.
+        """
+        idempotency.move(session, loser, winner)
+        statement = select(MemoryBlockRow).where(
+            revisions.left_behind(loser),
+            MemoryBlockRow.block_type != ARCHIVAL,
+            col(MemoryBlockRow.deleted_at).is_(None),
+        )
+        for row in session.exec(statement.order_by(col(MemoryBlockRow.block_type))).all():
+            there = revisions.find(session, winner, row.block_type)
+            if there is None:
+                mine = update(MemoryBlockRow).where(col(MemoryBlockRow.id) == row.id)
+                session.exec(mine.values(user_id=winner.user_id))
+            else:
+                _take_over(session, winner, row, there, moment=moment, actor=actor)
 
     def _check(self, content: str) -> None:
         inputs.text("content", content, limit=self._max_chars, empty=True)
+
+
+def _write(
+    session: Session,
+    scope: Scope,
+    block_type: str,
+    row: MemoryBlockRow | None,
+    *,
+    action: Action,
+    moment: datetime,
+    actor: str,
+    **values: object,
+) -> MemoryBlock:
+    if row is None:
+        row = revisions.create(session, scope, block_type, moment=moment, **values)
+        revisions.record(session, row, "created", actor)
+    else:
+        row = revisions.change(session, row, moment=moment, **values)
+        revisions.record(session, row, action, actor)
+    return revisions.block(row)
+
+
+def _take_over(
+    session: Session, scope: Scope, row: MemoryBlockRow, there: MemoryBlockRow, *, moment: datetime, actor: str
+) -> None:
+    """Write what one block says into the one of the same name in another scope, and bury it."""
+    live = there if there.deleted_at is None else None
+    values = {
+        "content": there.content if row.content in {"", there.content} else _joined(there.content, row.content),
+        "description": there.description or row.description,
+        "read_only": there.read_only or row.read_only,
+    }
+    revisions.bury(session, row, moment=moment)
+    if live is None or any(getattr(there, name) != value for name, value in values.items()):
+        _write(session, scope, row.block_type, live, action="appended", moment=moment, actor=actor, **values)
+
+
+def _joined(text: str, more: str) -> str:
+    """Two texts with one newline between them."""
+    return text.removesuffix("\n") + "\n" + more if text else more
 
 
 def _no_block() -> NotFoundError:

@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlmodel import Session, col, insert, select, update
+from sqlmodel import Session, col, insert, or_, select, update
 
 from agentmem.database import advance_changes, in_batches
-from agentmem.lifetimes import hour, over, retention_days
+from agentmem.lifetimes import cutoff, hour, retention_days
 from agentmem.records import ChangeAction, ChangeKind, Json, MemoryChange
 from agentmem.tables import ArchivalLineRow, BlockVersionRow, MemoryBlockRow, MemoryChangeRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -83,22 +83,28 @@ def record(
     session.exec(insert(MemoryChangeRow), params=rows)
 
 
-def feed(session: Session, *chosen: ColumnElement[bool], now: datetime) -> list[MemoryChange]:
+def feed(session: Session, *chosen: ColumnElement[bool], now: datetime, limit: int | None = None) -> list[MemoryChange]:
     """The entries that meet the conditions, oldest first; what expired, or was deleted since, no longer says what."""
-    rows = session.exec(select(MemoryChangeRow).where(*chosen).order_by(col(MemoryChangeRow.id))).all()
-    days: dict[tuple[str, str], int | None] = {}
-    for row in rows:
-        if row.agent_id and (row.tenant_id, row.agent_id) not in days:
-            days[row.tenant_id, row.agent_id] = retention_days(session, row.tenant_id, row.agent_id)
-    live = [row for row in rows if not over(row.at, now, days.get((row.tenant_id, row.agent_id)))]
-    lines = _lines(session, [row.ref for row in live if row.kind == "line"])
-    versions = _versions(session, {row.ref for row in live if row.kind == "block"})
-    return [_change(row, lines, versions, now) for row in live]
+    statement = select(MemoryChangeRow).where(*chosen, *_visible(session, chosen, now))
+    rows = session.exec(statement.order_by(col(MemoryChangeRow.id)).limit(limit)).all()
+    lines = _lines(session, [row.ref for row in rows if row.kind == "line"])
+    versions = _versions(session, {row.ref for row in rows if row.kind == "block"})
+    return [_change(row, lines, versions, now) for row in rows]
 
 
 def empty(session: Session, *chosen: ColumnElement[bool]) -> None:
     """Take what was said out of the entries that meet the conditions; that something happened stays."""
     session.exec(update(MemoryChangeRow).where(*chosen).values(before=None, after=None))
+
+
+def _visible(session: Session, chosen: Sequence[ColumnElement[bool]], now: datetime) -> Iterator[ColumnElement[bool]]:
+    """That an entry has not outlived its agent's retention, a condition for each agent that the entries are of."""
+    entry = MemoryChangeRow
+    agents = select(entry.tenant_id, entry.agent_id).where(*chosen, entry.agent_id != "").distinct()
+    for tenant_id, agent_id in session.exec(agents).all():
+        end = cutoff(now, retention_days(session, tenant_id, agent_id))
+        if end is not None:
+            yield or_(col(entry.tenant_id) != tenant_id, col(entry.agent_id) != agent_id, col(entry.at) > end)
 
 
 def _change(

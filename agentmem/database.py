@@ -31,6 +31,7 @@ _ATTEMPTS: Final = 20
 _REFUSALS: Final = 5
 _IDS_AT_ONCE: Final = 500
 _BUSY_MILLISECONDS: Final = 30_000
+_MOMENT_MILLISECONDS: Final = 100
 _WRITES: Final = "agentmem_writes"
 
 
@@ -99,6 +100,37 @@ class Database:
             time.sleep(0.002 * attempt)
         raise BackendError("database: too many writers changed the same rows at once; try again") from last
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a SQLite file, whose traces and log are ours to remove; a server looks after its own."""
+        return self.url.get_backend_name() == "sqlite"
+
+    def rewrite(self) -> None:
+        """Write a SQLite file anew, so that nothing is left in it of what was deleted.
+
+        `secure_delete` overwrites what is deleted, but not the copies that stay
+        behind when a row moves to another page. Other writers wait meanwhile.
+
+        Raises:
+            BackendError: The disk is full, or another program writes for long; try again.
+        """
+        with self._alone() as connection:
+            connection.exec_driver_sql("VACUUM")
+
+    def truncate_log(self) -> bool:
+        """Empty SQLite's write-ahead log into its file; False while someone reads from it."""
+        for attempt in range(_ATTEMPTS):
+            time.sleep(0.002 * attempt)  # it waits for readers by itself, but not for someone who does the same
+            with self._alone(patience=_MOMENT_MILLISECONDS) as connection:
+                if not connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one():
+                    return True
+        return False
+
+    def has_log(self) -> bool:
+        """Whether anything is in SQLite's write-ahead log."""
+        log = Path(f"{self.url.database}-wal")
+        return log.exists() and log.stat().st_size > 0
+
     def close(self) -> None:
         """Give every connection back; a call after this is refused."""
         self._closed = True
@@ -106,12 +138,26 @@ class Database:
             self._engine.dispose()
 
     def _bind(self, *, writes: bool) -> Engine:
+        self._require_open()
+        return self._writers if writes else self._readers
+
+    def _require_open(self) -> None:
         if self._closed:
             raise InvalidInputError("store: it is closed; open it again with agentmem.open")
         if self._pid != os.getpid():  # a fork must not use its parent's connections, nor close them
             self._engine.dispose(close=False)
             self._pid = os.getpid()
-        return self._writers if writes else self._readers
+
+    @contextmanager
+    def _alone(self, *, patience: int = _BUSY_MILLISECONDS) -> Generator[Connection]:
+        """A connection for statements that stand alone, outside of any transaction; to SQLite."""
+        self._require_open()
+        with _translated(), self._engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
 
     def _migrate(self) -> None:
         with _translated(), self._bind(writes=False).connect() as connection:
@@ -234,7 +280,8 @@ def _until_free(switch: Callable[[], object]) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if writes is not None:  # else it is a statement that stands alone
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _version(connection: Connection) -> str | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from agentmem.models import MemoryBlock
+    from agentmem.records import ContactMemory
 
 
 class AgentMemError(Exception):
@@ -41,13 +42,13 @@ class ConflictError(AgentMemError):
 
     Args:
         message: What conflicted, and what to do.
-        current: The block as it is stored now, `None` when there is none.
+        current: The block, or the contact's memory, as it is stored now; `None` when there is none.
     """
 
     status = 409
     exit_code = 4
 
-    def __init__(self, message: str, *, current: MemoryBlock | None = None) -> None:
+    def __init__(self, message: str, *, current: MemoryBlock | ContactMemory | None = None) -> None:
         super().__init__(message)
         self.current = current
 

@@ -6,16 +6,18 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Final, cast
 
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 
 from agentmem.database import in_batches
 from agentmem.errors import ConflictError, NotFoundError
+from agentmem.merged import current_user, find_current_user
 from agentmem.tables import ArchivalLineRow, IdempotencyKeyRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement
     from sqlmodel import Session
 
     from agentmem.models import Scope
@@ -37,7 +39,7 @@ class FirstResult:
     """
 
     def __init__(self, scope: Scope, key: str | None, operation: str, content: Sequence[object]) -> None:
-        self._owner = {"tenant_id": scope.tenant_id, "user_id": scope.user_id, "agent_id": scope.agent_id or ""}
+        self._scope = scope
         self._key = key
         self._operation = operation
         said = json.dumps([operation, *content], ensure_ascii=True, default=str)
@@ -51,7 +53,14 @@ class FirstResult:
         """
         if self._key is None:
             return None
-        row = session.get(IdempotencyKeyRow, {**self._owner, "key": self._key})
+        row = session.exec(
+            select(IdempotencyKeyRow).where(
+                IdempotencyKeyRow.tenant_id == self._scope.tenant_id,
+                IdempotencyKeyRow.user_id == current_user(self._scope.tenant_id, self._scope.user_id),
+                IdempotencyKeyRow.agent_id == (self._scope.agent_id or ""),
+                IdempotencyKeyRow.key == self._key,
+            )
+        ).one_or_none()
         if row is None:
             return None
         if row.operation != self._operation or row.fingerprint not in {self._fingerprint, _FORGOTTEN}:
@@ -64,7 +73,9 @@ class FirstResult:
             return
         session.add(
             IdempotencyKeyRow(
-                **self._owner,
+                tenant_id=self._scope.tenant_id,
+                user_id=find_current_user(session, self._scope.tenant_id, self._scope.user_id),
+                agent_id=self._scope.agent_id or "",
                 key=self._key,
                 operation=self._operation,
                 fingerprint=self._fingerprint,
@@ -89,6 +100,27 @@ def forget_lines(session: Session, block_id: str, line_ids: Sequence[str]) -> No
             col(IdempotencyKeyRow.block_id) == block_id, col(IdempotencyKeyRow.key).in_(keys)
         )
         session.exec(statement.values(fingerprint=_FORGOTTEN))
+
+
+def move(session: Session, loser: Scope, winner: Scope) -> None:
+    """Make the keys of one scope another's; a key that both used is the winner's."""
+
+    def of(scope: Scope) -> tuple[ColumnElement[bool], ...]:
+        return (
+            col(IdempotencyKeyRow.tenant_id) == scope.tenant_id,
+            col(IdempotencyKeyRow.user_id) == scope.user_id,
+            col(IdempotencyKeyRow.agent_id) == (scope.agent_id or ""),
+        )
+
+    taken = select(IdempotencyKeyRow.key).where(*of(winner))
+    session.exec(delete(IdempotencyKeyRow).where(*of(loser), col(IdempotencyKeyRow.key).in_(taken)))
+    session.exec(update(IdempotencyKeyRow).where(*of(loser)).values(user_id=winner.user_id))
+
+
+def move_block(session: Session, old_id: str, new_id: str) -> None:
+    """Say of the writes to one archival header that they were to another one, which has their lines now."""
+    statement = update(IdempotencyKeyRow).where(col(IdempotencyKeyRow.block_id) == old_id)
+    session.exec(statement.values(block_id=new_id))
 
 
 def used() -> ConflictError:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from agentmem.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
+
+    from agentmem.records import Json
 
 T = TypeVar("T", bound=str)
 
+MAX_NESTING: Final = 32
+"""How deep lists and objects may stand in one another in a JSON value."""
+
+RESERVED_PREFIX: Final = "REPEAT_CALLER_"
+"""What the names of the repeat-caller metrics begin with, and so no fact's."""
+
 _BLOCK_TYPE: Final = re.compile(r"[a-z0-9_-]{1,64}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_MAX_INTEGER_BITS: Final = 4_096
 
 
 def text(field: str, value: object, *, limit: int | None = None, empty: bool = False) -> str:
@@ -100,3 +111,69 @@ def one_of(field: str, value: object, allowed: Collection[T]) -> T:
         if value == word:
             return word
     raise InvalidInputError(f"{field}: must be one of {', '.join(allowed)}")
+
+
+def fact_key(field: str, key: object, *, limit: int) -> str:
+    """The key of a fact: an identifier that is not reserved for the repeat-caller metrics."""
+    if identifier(field, key, limit=limit).startswith(RESERVED_PREFIX):
+        raise InvalidInputError(f"{field}: keys that begin with {RESERVED_PREFIX} are reserved; choose another")
+    return cast("str", key)
+
+
+def json_value(field: str, value: object, *, max_bytes: int) -> Json:
+    """A JSON value that takes at most `max_bytes` as compact UTF-8, as a copy of what was given."""
+    _check_json(field, value, most_parts=max_bytes)  # each part takes a byte at least
+    packed = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    if len(packed) > max_bytes:
+        raise InvalidInputError(f"{field}: {len(packed):,} bytes as JSON, {_too_large(max_bytes)}")
+    return cast("Json", json.loads(packed))
+
+
+def _check_json(field: str, value: object, *, most_parts: int) -> None:
+    waiting: list[tuple[object, int]] = [(value, 0)]
+    parts = 1
+    while waiting:
+        part, depth = waiting.pop()
+        inside = _inside(field, part)
+        if inside is None:
+            continue
+        if depth == MAX_NESTING:
+            raise InvalidInputError(f"{field}: nested more than {MAX_NESTING} deep; flatten it")
+        waiting.extend((one, depth + 1) for one in inside)
+        parts += len(inside)
+        if parts > most_parts:
+            raise InvalidInputError(f"{field}: more than {most_parts:,} bytes as JSON, {_too_large(most_parts)}")
+
+
+def _inside(field: str, part: object) -> Collection[object] | None:
+    """What stands in a list or an object; None for a value that holds no other, once it is checked."""
+    if isinstance(part, dict):
+        items = cast("dict[object, object]", part)
+        _check_keys(field, items)
+        return items.values()
+    if isinstance(part, list):
+        return cast("list[object]", part)
+    if isinstance(part, str):
+        text(field, part, empty=True)
+    elif isinstance(part, float):
+        if not math.isfinite(part):
+            raise InvalidInputError(f"{field}: NaN and infinity are no JSON numbers; leave them out")
+    elif isinstance(part, int):
+        if part.bit_length() > _MAX_INTEGER_BITS:
+            raise InvalidInputError(f"{field}: an integer of more than {_MAX_INTEGER_BITS:,} bits; keep it as text")
+    elif part is not None:
+        raise InvalidInputError(
+            f"{field}: must be JSON (None, booleans, numbers, strings, lists, dicts), not {type(part).__name__}"
+        )
+    return None
+
+
+def _check_keys(field: str, keys: Iterable[object]) -> None:
+    for key in keys:
+        if not isinstance(key, str):
+            raise InvalidInputError(f"{field}: the keys of an object must be strings, not {type(key).__name__}")
+        text(field, key, empty=True)
+
+
+def _too_large(limit: int) -> str:
+    return f"and at most {limit:,} are kept; shorten or split it"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from agentmem.tables import AgentSettingsRow
 
 if TYPE_CHECKING:
-    from sqlalchemy import ScalarSelect
+    from sqlalchemy import ColumnElement, ScalarSelect
 
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -31,7 +31,22 @@ def retention_days(session: Session, tenant_id: str, agent_id: str) -> int | Non
 
 def retention_column(tenant_id: Any, agent_id: Any) -> ScalarSelect[int | None]:  # noqa: ANN401 - columns or values
     """`retention_days` as a part of another statement."""
-    return select(AgentSettingsRow.retention_days).where(*_of(tenant_id, agent_id)).scalar_subquery()
+    days: Any = AgentSettingsRow.retention_days
+    return select(days).where(*_of(tenant_id, agent_id)).scalar_subquery()
+
+
+def retentions(session: Session) -> list[int]:
+    """Every number of days that some agent keeps its memory for."""
+    statement = select(AgentSettingsRow.retention_days).where(
+        AgentSettingsRow.version == "", col(AgentSettingsRow.retention_days) > 0
+    )
+    return [days for days in session.exec(statement.distinct()) if days]
+
+
+def kept_for(days: int, tenant_id: Any, agent_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns or values
+    """That an agent keeps its memory for so many days, as a part of another statement."""
+    kept = AgentSettingsRow.retention_days == days
+    return select(AgentSettingsRow.agent_id).where(*_of(tenant_id, agent_id), kept).exists()
 
 
 def cutoff(now: datetime, days: int | None) -> datetime | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - typing.get_type_hints finds it here
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from agentmem.display import Shown
@@ -199,7 +198,7 @@ class ContactMemory(Shown):
 
     contact_id: str
     agent_id: str
-    facts: Mapping[str, Json] = MappingProxyType({})
+    facts: Mapping[str, Json] = field(default_factory=dict[str, Json])
     fact_records: tuple[Fact, ...] = ()
     summary: str | None = None
     entities: tuple[Entity, ...] = ()

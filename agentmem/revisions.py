@@ -12,20 +12,31 @@ from uuid import uuid4
 
 from sqlmodel import Session, and_, col, select, update
 
-from agentmem import idempotency, inputs
+from agentmem import changes, idempotency, inputs
+from agentmem.changes import Change
 from agentmem.database import RacedError
 from agentmem.errors import ConflictError, InvalidInputError
+from agentmem.merged import current_user, find_current_user
 from agentmem.models import Action, MemoryBlock, Scope
 from agentmem.tables import BlockVersionRow, MemoryBlockRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
 
+    from agentmem.records import ChangeAction
+
 _TICK: Final = timedelta(microseconds=1)
 _READ_AGAIN: Final = "read it again, apply your change to what it says now, and update with its updated_at"
+_TOLD_AS: Final[Mapping[Action, ChangeAction]] = {
+    "created": "added",
+    "updated": "changed",
+    "appended": "changed",
+    "replaced": "changed",
+    "deleted": "removed",
+}
 
 
 def now(clock: Callable[[], datetime]) -> datetime:
@@ -38,13 +49,33 @@ def now(clock: Callable[[], datetime]) -> datetime:
 
 
 def of_user(tenant_id: str, user_id: str) -> ColumnElement[bool]:
-    """That a row of `memory_block` is of this user, in whichever scope."""
-    return and_(col(MemoryBlockRow.tenant_id) == tenant_id, col(MemoryBlockRow.user_id) == user_id)
+    """That a row of `memory_block` is of this user, or of who they turned out to be, in whichever scope."""
+    user = current_user(tenant_id, user_id)
+    return and_(col(MemoryBlockRow.tenant_id) == tenant_id, col(MemoryBlockRow.user_id) == user)
 
 
 def within(scope: Scope) -> ColumnElement[bool]:
     """That a row of `memory_block` is of this scope."""
     return and_(of_user(scope.tenant_id, scope.user_id), col(MemoryBlockRow.agent_id) == (scope.agent_id or ""))
+
+
+def left_behind(scope: Scope) -> ColumnElement[bool]:
+    """That a row of `memory_block` still stands under the ids of this scope, whoever its user turned out to be."""
+    user = and_(col(MemoryBlockRow.tenant_id) == scope.tenant_id, col(MemoryBlockRow.user_id) == scope.user_id)
+    return and_(user, col(MemoryBlockRow.agent_id) == (scope.agent_id or ""))
+
+
+def agent_ids(session: Session, tenant_id: str, user_id: str) -> list[str]:
+    """The agents whose own blocks, archival and deleted ones included, still stand under this id."""
+    statement = select(MemoryBlockRow.agent_id).where(
+        MemoryBlockRow.tenant_id == tenant_id, MemoryBlockRow.user_id == user_id, MemoryBlockRow.agent_id != ""
+    )
+    return sorted(session.exec(statement.distinct()).all())
+
+
+def scope_of(row: MemoryBlockRow) -> Scope:
+    """The scope a row stands under."""
+    return Scope(row.tenant_id, row.user_id, row.agent_id or None)
 
 
 def find(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
@@ -128,7 +159,7 @@ def create(session: Session, scope: Scope, block_type: str, *, moment: datetime,
     row = MemoryBlockRow(
         id=uuid4().hex,
         tenant_id=scope.tenant_id,
-        user_id=scope.user_id,
+        user_id=find_current_user(session, scope.tenant_id, scope.user_id),
         agent_id=scope.agent_id or "",
         block_type=block_type,
         version=1,
@@ -166,16 +197,21 @@ def change(session: Session, row: MemoryBlockRow, *, moment: datetime, **values:
 
 def erase(session: Session, row: MemoryBlockRow, *, moment: datetime, actor: str) -> None:
     """Delete a block: a tombstone without its texts, in its history and in what is kept of its writes too."""
+    bury(session, row, moment=moment)
+    record(session, row, "deleted", actor)
+
+
+def bury(session: Session, row: MemoryBlockRow, *, moment: datetime) -> None:
+    """The same without a word about it: what it said is said elsewhere now."""
     change(session, row, moment=moment, content="", description="", read_only=False, deleted_at=moment)
     session.exec(
         update(BlockVersionRow).where(col(BlockVersionRow.block_id) == row.id).values(content="", description="")
     )
     idempotency.forget_block(session, row.id)
-    record(session, row, "deleted", actor)
 
 
 def record(session: Session, row: MemoryBlockRow, action: Action, actor: str) -> None:
-    """Add the row's present version to its history."""
+    """Add the row's present version to its history, and that there is one to the user's feed."""
     session.add(
         BlockVersionRow(
             block_id=row.id,
@@ -188,6 +224,8 @@ def record(session: Session, row: MemoryBlockRow, action: Action, actor: str) ->
             created_at=row.updated_at,
         )
     )
+    told = Change("block", _TOLD_AS[action], row.id, version=row.version)
+    changes.record(session, scope_of(row), [told], actor=actor, moment=row.updated_at)
 
 
 def block(row: MemoryBlockRow, *, content: str | None = None) -> MemoryBlock:

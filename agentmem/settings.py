@@ -30,11 +30,12 @@ class Settings(BaseSettings):
         cache_bytes: The most memory that what recall reads is kept in: three parts vectors, one part everything else.
         max_block_chars: The most characters of one block.
         max_line_chars: The most characters of one archival line.
-        max_value_bytes: The most bytes of one fact, as JSON; not used yet.
+        max_value_bytes: The most bytes of one fact, or of the facts of one entity, as compact JSON in UTF-8.
         max_id_chars: The most characters of an id; at least 64, so that those of agentmem itself fit.
-        max_fact_days: The longest a key-value fact lives; not used yet.
-        idle_minutes: When a conversation left open ends by itself; not used yet.
-        default_region: The region that telephone numbers without a country code are read in; not used yet.
+        max_fact_days: The longest a key-value fact lives, whatever the agent's retention and its own life are.
+        idle_minutes: How long a conversation left open has to be silent before `sweep` ends it.
+        default_region: The region that telephone numbers without a country code are read in, such as `US`; without one
+            they are refused.
         language: The language whose endings are cut off words, one of the Snowball stemmers', or `none`.
     """
 

@@ -83,8 +83,9 @@ class ArchivalLineRow(Base, table=True):
     """One archival memory. `block_id` is the header of its scope; `position` orders the scope and is never reused.
 
     `seq` is the number of the line's last change in commit order: the table is the outbox the index is fed from, and a
-    deletion is a tombstone with a new `seq`. `chunks` is the most vectors that any model made of the line, so that an
-    index is rid of all of them when it is told of its end.
+    deletion is a tombstone with a new `seq`. A line that moved to another header left one behind, whose id begins with
+    the line's. `chunks` is the most vectors that any model made of the line, so that an index is rid of all of them
+    when it is told of its end.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_archival_line"
@@ -160,7 +161,8 @@ class StoreStateRow(Base, table=True):
     """The one row of what is true of the whole store: its change counter and the embedder in use.
 
     The counters are taken last in a transaction, so that `seq`, and the number of a change in the feed, are in commit
-    order on every database.
+    order on every database. `erased` is the number of the last erasure that may have left traces in a SQLite file, 0 when
+    there are none.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_store_state"
@@ -169,6 +171,7 @@ class StoreStateRow(Base, table=True):
     id: int = Field(default=STATE_ID, primary_key=True, sa_type=Integer)
     seq: int = Field(default=0, sa_type=BigInteger)
     change_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    erased: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     embedder_id: int | None = Field(default=None, foreign_key="agentmem_embedder.id")
 
 
@@ -422,6 +425,12 @@ class MemoryChangeRow(Base, table=True):
         Index(None, "conversation_id"),
         Index(None, "expires_at"),
         Index(None, "at"),
+        Index(
+            "ix_agentmem_memory_change_superseded",
+            "ref",
+            sqlite_where=text("action = 'superseded'"),
+            postgresql_where=text("action = 'superseded'"),
+        ),
     )
 
     id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})

@@ -185,6 +185,46 @@ def test_every_file_of_archival_memory_is_in_its_table():
     assert set(re.findall(r"\w+\.py", " ".join(rows))) == files
 
 
+ROOMS_OF_A_CONVERSATION = ("agents", "contacts", "conversations", "extraction", "retention")
+
+
+@pytest.mark.parametrize("room", ROOMS_OF_A_CONVERSATION)
+def test_every_file_around_a_conversation_is_in_its_table(room):
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = set(re.findall(rf"`{room}/(\w+\.py)`", page))
+    assert named == {file.name for file in (ROOT / "agentmem" / room).glob("*.py")} - {"__init__.py"}
+
+
+def names_of_tests(path):
+    """The names of a file's tests."""
+    nodes = ast.parse(path.read_text("utf-8")).body if path.is_file() else []
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def rows_of_the_seeds():
+    """The rows of the tables of docs/seeds.md: what a seed says, the call, and the tests that show it."""
+    lines = (ROOT / "docs/seeds.md").read_text("utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return [row for row in rows if row[0] != "it says"]
+
+
+def test_every_test_that_shows_a_seed_is_there():
+    named = {found for _, _, shown_by in rows_of_the_seeds() for found in re.findall(r"`([^`]+)::([^`]+)`", shown_by)}
+    assert len(named) >= 50
+    assert sorted(f"{path}::{test}" for path, test in named if test not in names_of_tests(ROOT / path)) == []
+
+
+def test_every_row_of_a_seed_names_its_test_but_the_advice():
+    rows = rows_of_the_seeds()
+    assert [says for says, here, shown_by in rows if "::" not in shown_by and not here.startswith("advice")] == []
+
+
+def test_every_test_of_a_seed_is_in_the_table():
+    page = (ROOT / "docs/seeds.md").read_text("utf-8")
+    tests = [name for path in (ROOT / "tests").rglob("test_*.py") for name in names_of_tests(path)]
+    assert [test for test in tests if test.startswith("test_seed_") and f"::{test}`" not in page] == []
+
+
 def test_the_first_screen_of_the_readme_tells_the_rule_of_the_async_twins():
     first = "\n".join((ROOT / "README.md").read_text("utf-8").splitlines()[:40])
     assert "async twin" in first

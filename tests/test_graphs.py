@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph.state import CompiledStateGraph
 
 import agentmem
@@ -32,9 +34,14 @@ def load(name):
 def opened(tmp_path, monkeypatch):
     """A store for the graphs in place of the one at home."""
     monkeypatch.delenv("AGENTMEM_MODEL", raising=False)
-    with agentmem.open(tmp_path, embeddings=HashingEmbeddings()) as mem:
-        monkeypatch.setattr(agentmem, "open", lambda: mem, raising=False)
-        yield mem
+    open_, stores = agentmem.open, contextlib.ExitStack()
+
+    def open_here(**options):
+        return stores.enter_context(open_(tmp_path, embeddings=HashingEmbeddings(), **options))
+
+    monkeypatch.setattr(agentmem, "open", open_here, raising=False)
+    with stores:
+        yield open_here()
 
 
 def told(graph, text, **context):
@@ -92,6 +99,25 @@ def test_the_handbuilt_graph_recalls_for_the_turn_by_itself(opened):
 
     assert "Ada's order 8821 was refunded" in told(graph, "my order 8821 arrived broken", memory_policy=policy)
     assert "- Likes tea" in told(graph, "What do you know about me?", memory_policy=policy)
+
+
+def test_what_one_conversation_with_the_contact_agent_teaches_the_next_one_knows(opened):
+    module, _ = load("contact_agent")
+    graph = module.builder.compile(checkpointer=InMemorySaver())
+
+    def call(thread, text):
+        config = {"configurable": {"thread_id": thread}}
+        output = graph.invoke({"messages": [{"role": "user", "content": text}]}, config, context={"user_id": "ada"})
+        return output["messages"][-1].text
+
+    assert "nothing yet" in call("first", "I can only come before 9am.")
+    assert call("first", "Thank you, goodbye") == "Goodbye!"
+    assert "I can only come before 9am." in call("second", "When can I come?")
+
+    second, first = opened.conversations.list()
+    assert (first.status, second.status) == ("ended", "open")
+    assert [message.role for message in first.messages] == ["user", "assistant", "user", "tool", "assistant"]
+    assert [change.kind for change in first.changes] == ["line"]
 
 
 def test_the_assistants_own_tools_answer(opened):

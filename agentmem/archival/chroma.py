@@ -172,6 +172,10 @@ def _write(collection: Collection, changes: Sequence[Change], at_once: int) -> N
         for key, vector in zip(change.keys, change.vectors, strict=True)
     ]
     gone = [key for change in changes if change.vectors is None for key in change.keys]
+    for start in range(
+        0, len(gone), at_once
+    ):  # first: what moved to another scope is gone from one and live in the other
+        collection.delete(ids=gone[start : start + at_once])
     for start in range(0, len(live), at_once):
         some = live[start : start + at_once]
         collection.upsert(
@@ -179,8 +183,6 @@ def _write(collection: Collection, changes: Sequence[Change], at_once: int) -> N
             embeddings=_embeddings([vector for _, vector, _ in some]),
             metadatas=[{"scope": block_id} for _, _, block_id in some],
         )
-    for start in range(0, len(gone), at_once):
-        collection.delete(ids=gone[start : start + at_once])
 
 
 def _of_all(collection: Collection, block_id: str, vector: Vectors, limit: int) -> list[str]:

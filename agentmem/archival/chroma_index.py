@@ -81,11 +81,11 @@ class ChromaIndex:
             wanted *= 2
 
     def nudge(self) -> None:
-        """Hand over what is waiting, in the background, when it is enough for a batch; never fails."""
+        """Hand over what is waiting, in the background, when it is enough or some is to be erased; never fails."""
         try:
             with self._database.read() as session:
-                pending = standing(session, self._place.find(session), batch=self.batch).pending
-            if pending >= self.batch:
+                now = standing(session, self._place.find(session), batch=self.batch)
+            if now.pending >= self.batch or now.erase:
                 self._pump_later()
         except BackendError:
             _log.info("the index was not fed: the database did not answer", exc_info=True)
@@ -104,6 +104,20 @@ class ChromaIndex:
             progress(done, total)
             if not left:
                 return done
+
+    def catch_up(self) -> None:
+        """Hand over all that is waiting.
+
+        Raises:
+            IndexUnavailableError: Another process owns the index, or Chroma failed.
+        """
+        while self._call(Pump.take):
+            pass
+
+    def is_to_erase(self) -> bool:
+        """Whether it may hold vectors of someone who was forgotten; it is not asked for that."""
+        with self._database.read() as session:
+            return standing(session, self._place.find(session), batch=self.batch).erase
 
     def standing(self) -> Standing:
         """Where the index stands, changing nothing of it."""

@@ -16,7 +16,7 @@ from agentmem.database import in_batches, rows
 from agentmem.tables import ArchivalLineRow, LineTermsRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,6 +43,7 @@ class Columns:
         seq: The number of the last change.
         ids: Their ids, as ASCII.
         moments: When each happened, else when it was written, in microseconds since 1970.
+        updated: When each was last written or confirmed, likewise.
         confidence: How sure each is, 0 to 1.
         source: Who each comes from.
         speaker: Whose each is, as a place in `speakers`, or `NONE`.
@@ -55,6 +56,7 @@ class Columns:
     seq: int
     ids: NDArray[np.bytes_]
     moments: NDArray[np.int64]
+    updated: NDArray[np.int64]
     confidence: NDArray[np.float64]
     source: NDArray[np.str_]
     speaker: Rows
@@ -69,7 +71,8 @@ class Columns:
     @property
     def bytes(self) -> int:
         """About what they take in memory."""
-        arrays = (self.ids, self.moments, self.confidence, self.source, self.speaker, self.conversation)
+        times = (self.moments, self.updated)
+        arrays = (self.ids, *times, self.confidence, self.source, self.speaker, self.conversation)
         names = len(self.speakers) + len(self.conversations)
         orders = 2 * len(self) * np.dtype(np.int32).itemsize  # made when they are first needed
         return sum(array.nbytes for array in arrays) + orders + self.postings.bytes + _BYTES_OF_A_NAME * names
@@ -81,6 +84,10 @@ class Columns:
         places = np.minimum(np.searchsorted(self.ids, ids, sorter=self._by_id), len(self) - 1)
         found = self._by_id[places]
         return found, self.ids[found] == ids
+
+    def all_after(self, moment: int) -> bool:
+        """Whether every line was last written after a moment, in microseconds since 1970."""
+        return bool((self.updated > moment).all())
 
     @cached_property
     def id_order(self) -> Rows:
@@ -121,6 +128,25 @@ def columns_of(session: Session, analyzer: Analyzer, kept: Kept[Columns], scope:
     return columns
 
 
+def shown_of(kept: Kept[Columns], columns: Columns, key: Hashable, *, after: int) -> Columns:
+    """The columns of the lines that were last written after a moment, as if there were no others.
+
+    Args:
+        kept: What is in memory already.
+        columns: Those of a scope.
+        key: Under which to keep what is shown of it.
+        after: The moment, in microseconds since 1970.
+    """
+    shown = columns.updated > after
+    lines = int(np.count_nonzero(shown))
+    before = kept.get(key, seq=columns.seq)
+    if before is not None and before.seq == columns.seq and len(before) == lines:  # so many are always the same ones
+        return before
+    of_lines = _of_lines(columns, shown)
+    kept.put(key, of_lines)
+    return of_lines
+
+
 def _lines(session: Session, block_id: str, *, after: int) -> Sequence[Any]:
     """The lines changed after a number, in their order; from 0 on, the live ones."""
     line = ArchivalLineRow
@@ -131,6 +157,7 @@ def _lines(session: Session, block_id: str, *, after: int) -> Sequence[Any]:
             line.speaker,
             line.occurred_at,
             line.created_at,
+            line.updated_at,
             line.confidence,
             line.source,
             line.deleted_at,
@@ -166,6 +193,7 @@ def _bags(session: Session, analyzer: Analyzer, lines: Sequence[Any]) -> list[by
 
 def _extended(before: Columns, news: Sequence[Any], bags: Sequence[bytes], seq: int) -> Columns:
     moments = [microseconds(line.occurred_at or line.created_at) for line in news]
+    updated = [microseconds(line.updated_at) for line in news]
     speaker, speakers = _coded([line.speaker for line in news], before.speakers)
     conversation, conversations = _coded([line.conversation_id for line in news], before.conversations)
     conversation = np.concatenate([before.conversation, conversation])
@@ -173,6 +201,7 @@ def _extended(before: Columns, news: Sequence[Any], bags: Sequence[bytes], seq: 
         seq=seq,
         ids=np.concatenate([before.ids, np.array([line.id for line in news], ID)]),
         moments=np.concatenate([before.moments, np.array(moments, np.int64)]),
+        updated=np.concatenate([before.updated, np.array(updated, np.int64)]),
         confidence=np.concatenate([before.confidence, np.array([line.confidence for line in news], np.float64)]),
         source=np.concatenate([before.source, np.array([line.source for line in news], _SOURCE)]),
         speaker=np.concatenate([before.speaker, speaker]),
@@ -181,6 +210,32 @@ def _extended(before: Columns, news: Sequence[Any], bags: Sequence[bytes], seq: 
         conversations=conversations,
         postings=before.postings.extended(bags, following_of(conversation)),
     )
+
+
+def _of_lines(columns: Columns, shown: NDArray[np.bool_]) -> Columns:
+    speaker, speakers = _still_there(columns.speaker[shown], columns.speakers)
+    conversation, conversations = _still_there(columns.conversation[shown], columns.conversations)
+    return Columns(
+        seq=columns.seq,
+        ids=columns.ids[shown],
+        moments=columns.moments[shown],
+        updated=columns.updated[shown],
+        confidence=columns.confidence[shown],
+        source=columns.source[shown],
+        speaker=speaker,
+        conversation=conversation,
+        speakers=speakers,
+        conversations=conversations,
+        postings=columns.postings.of_lines(shown, following_of(conversation)),
+    )
+
+
+def _still_there(codes: Rows, names: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
+    """The names that codes are left of, and the codes as places among them."""
+    left = np.unique(codes[codes != NONE])
+    places = np.full(len(names) + 1, NONE, np.int32)  # the last one is that of `NONE`
+    places[left] = np.arange(len(left), dtype=np.int32)
+    return places[codes], tuple(names[place] for place in left.tolist())
 
 
 def _coded(values: Sequence[str | None], known: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
@@ -203,6 +258,7 @@ _EMPTY: Final = Columns(
     seq=0,
     ids=np.empty(0, ID),
     moments=np.empty(0, np.int64),
+    updated=np.empty(0, np.int64),
     confidence=np.empty(0, np.float64),
     source=np.empty(0, _SOURCE),
     speaker=np.empty(0, np.int32),

@@ -104,10 +104,24 @@ def key(line_id: str, chunk: int) -> str:
     return f"{line_id}:{chunk}" if chunk else line_id
 
 
+def left_behind(line_id: str, block_id: str) -> str:
+    """The id of the tombstone that a line leaves when it moves to another header: an index has its vectors there."""
+    return f"{line_id}:{block_id}"
+
+
+def line_of(key: str) -> str:
+    """The line that the id of a vector, or of a tombstone left behind, is about.
+
+    >>> line_of("a:2"), line_of(left_behind("a", "header"))
+    ('a', 'a')
+    """
+    return key.partition(":")[0]
+
+
 def lines_of(keys: Sequence[str]) -> list[str]:
     """The lines that keys belong to, each once, in order.
 
     >>> lines_of(["b:1", "a", "b"])
     ['b', 'a']
     """
-    return list(dict.fromkeys(one.partition(":")[0] for one in keys))
+    return list(dict.fromkeys(map(line_of, keys)))

@@ -62,18 +62,13 @@ class Postings:
         rows = np.concatenate([self.rows, np.repeat(np.arange(before, lines, dtype=np.int32), sizes)])
         counts = np.concatenate([self.counts, stored["count"]])
         order = np.argsort(terms, kind="stable")
-        own = np.bincount(rows, counts, lines).astype(np.float64)
-        context = np.minimum(1.0, CONTEXT_LENGTH / np.maximum(own, 1))
-        lengths = _with_context(own, following, context)
-        mean = max(float(lengths.mean()), 1.0) if lines else 1.0
-        return Postings(
-            terms=terms[order],
-            rows=rows[order],
-            counts=counts[order],
-            following=following,
-            context=context,
-            normalisation=SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / mean),
-        )
+        return _postings(terms[order], rows[order], counts[order], following)
+
+    def of_lines(self, shown: NDArray[np.bool_], following: Rows) -> Postings:
+        """The postings of some of the lines, as if there were no others; `following` is of these."""
+        theirs = shown[self.rows]
+        places = np.cumsum(shown, dtype=np.int32) - 1
+        return _postings(self.terms[theirs], places[self.rows[theirs]], self.counts[theirs], following)
 
     @property
     def bytes(self) -> int:
@@ -179,6 +174,22 @@ def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
         rows, values = one.amount.rows, one.amount.values
         score[rows] += one.weight * (values / (values + postings.normalisation[rows]))
     return score / sum(one.weight for one in asked) if asked else score
+
+
+def _postings(terms: NDArray[np.uint32], rows: Rows, counts: NDArray[np.uint8], following: Rows) -> Postings:
+    lines = len(following)
+    own = np.bincount(rows, counts, lines).astype(np.float64)
+    context = np.minimum(1.0, CONTEXT_LENGTH / np.maximum(own, 1))
+    lengths = _with_context(own, following, context)
+    mean = max(float(lengths.mean()), 1.0) if lines else 1.0
+    return Postings(
+        terms=terms,
+        rows=rows,
+        counts=counts,
+        following=following,
+        context=context,
+        normalisation=SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / mean),
+    )
 
 
 def _summed(rows: Rows, values: Floats) -> Amounts:

@@ -68,8 +68,9 @@ class Place(Protocol):
         """What Chroma opens."""
         ...
 
-    def tidy(self, generation: int | None) -> None:
-        """Remove what other generations left."""
+    def tidy(self, generation: int | None) -> bool:
+        """Remove what other generations left; whether nothing is left of them."""
+        ...
 
 
 class Folder:
@@ -141,16 +142,18 @@ class Folder:
         """One folder for each generation."""
         return self._path / f"generation-{generation}"
 
-    def tidy(self, generation: int | None) -> None:
+    def tidy(self, generation: int | None) -> bool:
         """Deleting in Chroma leaves vectors on the disk; deleting folders does not."""
+        wanted = [] if generation is None else [self.location(generation)]
         for old in self._generations():
-            if generation is not None and old == self.location(generation):
+            if old in wanted:
                 continue
             if old.is_dir():
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 with suppress(OSError):
                     old.unlink()
+        return all(left in wanted for left in self._generations())
 
     def _generations(self) -> list[Path]:
         return list(self._path.glob("generation-*"))
@@ -217,8 +220,9 @@ class Server:
         """The URL."""
         return self._location
 
-    def tidy(self, generation: int | None) -> None:
+    def tidy(self, generation: int | None) -> bool:  # noqa: ARG002 - generations differ by the names of collections
         """Old collections are dropped through the client."""
+        return True
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class Standing:
         watermark: The number of the last change it has seen; 0 when it will be filled anew.
         pending: How many changes it has not seen.
         batch: How many may be waiting.
+        erase: Whether it holds vectors of someone who was forgotten.
         doubt: Why it will be filled anew at the next search, None when it is as it should be.
         obstacle: Why it cannot be used now, None when it can.
     """
@@ -48,6 +49,7 @@ class Standing:
     watermark: int
     pending: int
     batch: int
+    erase: bool = False
     doubt: str | None = None
     obstacle: IndexUnavailableError | None = None
 
@@ -125,7 +127,7 @@ class Pump:
         with self._database.read() as session:
             embedder_id = state(session).embedder_id
             row = session.get(SearchIndexRow, self._row.id)
-        if row is None or row.generation != self._row.generation or row.embedder_id != embedder_id:
+        if row is None or row.erase or row.generation != self._row.generation or row.embedder_id != embedder_id:
             return self._begin(anew=False)
         self._row = row
         return self._chroma, row
@@ -179,8 +181,9 @@ class Pump:
             waiting = state(session).seq - self._row.watermark
         if 0 < waiting <= self._batch:
             self.take()
-        self._chroma.close()
-        self._note(self._row, clean=True)
+        chroma, row = self.open()
+        chroma.close()
+        self._note(row, clean=True)
         self._chroma = self._row = None
 
     def let_go(self) -> None:
@@ -207,7 +210,16 @@ class Pump:
         self._trusted = True
         self._chroma = ChromaVectors(self._place.location(self._row.generation), _prefix(self._row))
         self._chroma.drop_others(_family(self._row))
+        if self._row.erase:
+            self._note_erased(self._row)
         return self._chroma, self._row
+
+    def _note_erased(self, row: SearchIndexRow) -> None:
+        """Nothing is in this generation yet, and so nothing of whom the mark is about, if no other one is left."""
+        if not self._place.tidy(row.generation):
+            raise IndexFailedError("what an older generation of the index left cannot be removed")
+        self._note(row, erase=False)
+        row.erase = False
 
     def _open_as_it_is(self) -> tuple[ChromaVectors, SearchIndexRow]:
         """Chroma and its row, marked as in use meanwhile: who ends in between leaves a doubt."""
@@ -249,6 +261,8 @@ class Pump:
 
     def _doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:
         """Why what lies there must be filled anew; an open index is known to be in order."""
+        if row is not None and row.erase:
+            return "it holds vectors of someone who was forgotten"
         if row is not None and row.embedder_id != state(session).embedder_id:
             return "its vectors are another model's"
         if self._chroma is not None:
@@ -302,7 +316,8 @@ def standing(
     """Where the index with this row stands."""
     watermark = 0 if row is None or doubt else row.watermark
     pending = state(session).seq - watermark
-    return Standing(row is not None, watermark, pending, batch, doubt, obstacle)
+    erase = row is not None and row.erase
+    return Standing(row is not None, watermark, pending, batch, erase, doubt, obstacle)
 
 
 def _family(row: SearchIndexRow) -> str:

@@ -14,18 +14,20 @@ from sqlmodel import Session, col, func, select
 
 from agentmem import revisions
 from agentmem.archival import ranking, vectors
-from agentmem.archival.columns import Columns, columns_of, microseconds
+from agentmem.archival.columns import Columns, columns_of, microseconds, shown_of
 from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
 from agentmem.archival.ranking import ByWord, Compared, Question, Ranked
 from agentmem.archival.terms import plain
 from agentmem.database import rows, state
 from agentmem.embedding import QUERY_CHARS
+from agentmem.lifetimes import cutoff, retention_column
+from agentmem.merged import current_user
 from agentmem.models import MemoryRecallResult, Scope, Source
 from agentmem.reranking import CANDIDATES
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow, StoreStateRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -63,6 +65,7 @@ class Filter:
         until: Before this moment.
         conversation_id: Of this conversation only.
         source: From this source only.
+        without_source: From every source but this one.
         min_confidence: At least as sure as this; what is below 0.5 is never recalled.
     """
 
@@ -70,6 +73,7 @@ class Filter:
     until: datetime | None = None
     conversation_id: str | None = None
     source: Source | None = None
+    without_source: Source | None = None
     min_confidence: float = vectors.CONFIDENCE_FLOOR
 
     def allows(self, columns: Columns) -> NDArray[np.bool_]:
@@ -85,6 +89,8 @@ class Filter:
             allowed &= columns.conversation == place
         if self.source is not None:
             allowed &= columns.source == self.source
+        if self.without_source is not None:
+            allowed &= columns.source != self.without_source
         return allowed
 
 
@@ -109,10 +115,19 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """One scope of a search, in one snapshot."""
+    """One scope of a search, in one snapshot.
+
+    Args:
+        at: The scope.
+        columns: Its lines, without those past their retention.
+        stored: How many lines it has with those.
+        kept_as: The key that the columns are kept under.
+    """
 
     at: ScopeAt
     columns: Columns
+    stored: int
+    kept_as: Hashable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +195,7 @@ class Recall:
         self._scan_below = scan_below
         self._clock = clock
         self._reranker = reranker
-        self._block_ids: dict[tuple[Scope, ...], list[str]] = {}  # of what was searched
+        self._kept_as: dict[tuple[Scope, ...], list[Hashable]] = {}  # the columns of what was searched
         self._embedder_id: int | None = None  # the stored one that was found to be this embedder
 
     def search(self, scopes: Sequence[Scope], query: str, wish: Wish) -> list[MemoryRecallResult]:
@@ -191,14 +206,15 @@ class Recall:
             BackendError: The model, the database or the reranker could not do it.
         """
         query = query.strip()[:QUERY_CHARS]
-        question = Question(query, self._analyzer.question(query), self._now(), wish.half_life_days)
+        now = revisions.now(self._clock)
+        question = Question(query, self._analyzer.question(query), microseconds(now), wish.half_life_days)
         embedded: dict[str, Vectors] = {}
         texts = self._guessed(scopes, query)
         matches: list[MemoryRecallResult] | None = None
         while matches is None:  # no transaction waits for a model
             embedded |= {text: self._embedder.embed_query(text) for text in texts}
             with self._database.read() as session:
-                parts = [(part, self._embedded_of(query, part)) for part in self._parts(session, scopes)]
+                parts = [(part, self._embedded_of(query, part)) for part in self._parts(session, scopes, now)]
                 texts = {text for _, text in parts} - embedded.keys()
                 if not texts:
                     asked = [self._ask(part, question, embedded[text], wish) for part, text in parts]
@@ -207,11 +223,8 @@ class Recall:
 
     def _guessed(self, scopes: Sequence[Scope], query: str) -> set[str]:
         """What will most likely be embedded of a query, so that one transaction is enough."""
-        kept = [self._columns.newest(block_id) for block_id in self._block_ids.get(tuple(scopes), ())]
+        kept = [self._columns.newest(key) for key in self._kept_as.get(tuple(scopes), ())]
         return {ranking.without_names(query, columns, self._analyzer) for columns in kept if columns is not None}
-
-    def _now(self) -> int:
-        return microseconds(revisions.now(self._clock))
 
     def _ask(self, part: _Part, question: Question, vector: Vectors, wish: Wish) -> _Asked:
         words = ranking.by_word(part.columns, question)
@@ -231,17 +244,27 @@ class Recall:
                 return matches
             wanted *= 4
 
-    def _parts(self, session: Session, scopes: Sequence[Scope]) -> list[_Part]:
-        """The scopes that have lines."""
+    def _parts(self, session: Session, scopes: Sequence[Scope], now: datetime) -> list[_Part]:
+        """The scopes that have lines to show."""
         agents = [scope.agent_id or "" for scope in scopes]
         tenant_id, user_id = scopes[0].tenant_id, scopes[0].user_id
         found = rows(session, _SCOPES, tenant_id=tenant_id, user_id=user_id, agent_ids=agents)
         self._require_embedder(session, found[0].embedder_id if found else state(session).embedder_id)
-        present = [ScopeAt(one.id, one.seq, one.embedder_id) for one in found if one.seq is not None]
-        if len(self._block_ids) >= _SCOPES_KEPT:
-            self._block_ids.clear()
-        self._block_ids[tuple(scopes)] = [at.block_id for at in present]
-        return [_Part(at, columns_of(session, self._analyzer, self._columns, at)) for at in present]
+        parts = [self._part(session, one, now) for one in found if one.seq is not None]
+        if len(self._kept_as) >= _SCOPES_KEPT:
+            self._kept_as.clear()
+        self._kept_as[tuple(scopes)] = [part.kept_as for part in parts]
+        return [part for part in parts if len(part.columns)]
+
+    def _part(self, session: Session, one: Any, now: datetime) -> _Part:  # noqa: ANN401 - a row of `_SCOPES`
+        at = ScopeAt(one.id, one.seq, one.embedder_id)
+        columns = columns_of(session, self._analyzer, self._columns, at)
+        hidden_until = cutoff(now, one.retention_days)
+        if hidden_until is None or columns.all_after(microseconds(hidden_until)):
+            return _Part(at, columns, len(columns), at.block_id)
+        kept_as = at.block_id, "shown"
+        shown = shown_of(self._columns, columns, kept_as, after=microseconds(hidden_until))
+        return _Part(at, shown, len(columns), kept_as)
 
     def _require_embedder(self, session: Session, embedder_id: int | None) -> None:
         if embedder_id is not None and embedder_id != self._embedder_id:
@@ -258,8 +281,8 @@ class Recall:
 
     def _compared(self, session: Session, asked: _Asked, wanted: int) -> Compared:
         """The similarities of every line that may match, or of the likeliest of a large scope."""
-        part, lines = asked.part, len(asked.part.columns)
-        if 0 < lines <= min(self._scan_below, _EVERY):
+        part, lines = asked.part, asked.part.stored
+        if lines <= min(self._scan_below, _EVERY):
             return _placed(asked, self._scan.search(session, part.at, asked.vector, lines), self._scan.name)
         allowed = np.flatnonzero(asked.allowed)
         if len(allowed) <= min(self._scan_below, _EVERY):
@@ -383,10 +406,11 @@ _SCOPES: Final[Any] = (
         .scalar_subquery()
         .label("seq"),
         select(StoreStateRow.embedder_id).scalar_subquery().label("embedder_id"),
+        retention_column(MemoryBlockRow.tenant_id, MemoryBlockRow.agent_id).label("retention_days"),
     )
     .where(
         MemoryBlockRow.tenant_id == bindparam("tenant_id"),
-        MemoryBlockRow.user_id == bindparam("user_id"),
+        MemoryBlockRow.user_id == current_user(bindparam("tenant_id"), bindparam("user_id")),
         col(MemoryBlockRow.agent_id).in_(bindparam("agent_ids", expanding=True)),
         MemoryBlockRow.block_type == ARCHIVAL,
         col(MemoryBlockRow.deleted_at).is_(None),

@@ -78,6 +78,8 @@ class ScanIndex:
         lines = self._kept.get(key, seq=scope.seq) or _NONE
         if lines.seq < scope.seq:
             news = changes(session, scope.embedder_id, after=lines.seq, block_id=scope.block_id)
+            if any(change.stands_for_others for change in news):
+                lines, news = _NONE, changes(session, scope.embedder_id, after=0, block_id=scope.block_id)
             lines = _applied(lines, news, scope.seq)
             self._kept.put(key, lines)
         return lines

@@ -9,9 +9,18 @@ from uuid import uuid4
 from sqlmodel import Session, col, select
 
 from agentmem import idempotency, inputs, revisions
-from agentmem.archival import vectors
+from agentmem.archival import learned, moving, vectors
 from agentmem.archival.lines import Draft, Entry, Limits, checked, keep, split
-from agentmem.archival.rows import LineWrites, MadeBy, block, find_of_user, live_rows
+from agentmem.archival.rows import (
+    LineWrites,
+    MadeBy,
+    block,
+    find_of_user,
+    hidden_until,
+    live_rows,
+    newest,
+    visible,
+)
 from agentmem.database import in_batches
 from agentmem.errors import NotFoundError
 from agentmem.idempotency import FirstResult
@@ -19,7 +28,7 @@ from agentmem.models import ArchivalLine, MemoryBlock, Scope, Source
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from agentmem.archival.terms import Analyzer
@@ -69,7 +78,7 @@ class ArchivalStore:
                 raise NotFoundError(
                     "block_type: there is no archival memory in this scope; agent_id= names the agent whose own it is"
                 )
-            return block(session, header)
+            return block(session, header, after=hidden_until(session, scope, revisions.now(self._clock)))
 
     def remember(
         self,
@@ -94,7 +103,7 @@ class ArchivalStore:
                 return _left(session, scope, done, drafts)
         if not drafts and idempotency_key is None:
             return []
-        entries = self._entries(drafts)
+        entries = self.entries(drafts)
 
         def body(session: Session) -> list[ArchivalLine]:
             if (done := first.find(session)) is not None:
@@ -133,12 +142,12 @@ class ArchivalStore:
         """
         texts = checked("content", split(inputs.text("content", content, empty=True)), self._limits)
         header = revisions.marks(description=description, read_only=read_only)
-        new = self._new_entries(scope, texts, everything=expected is None)
+        new, after = self._new_entries(scope, texts, everything=expected is None)
 
         def body(session: Session) -> MemoryBlock:
             row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
-            lines = live_rows(session, row)
-            live = None if row is None else block(session, row)
+            lines = live_rows(session, row, after=after)
+            live = None if row is None else block(session, row, after=after)
             same = [line.content for line in lines] == texts and all(
                 getattr(live, name, None) == value for name, value in header.items()
             )
@@ -147,7 +156,7 @@ class ArchivalStore:
             made_by = self._made_by(session) if new else _NOBODY
             writes = LineWrites(session, scope, row, moment=revisions.now(self._clock), actor=actor, **header)
             writes.rewrite(lines, texts, new, made_by)
-            return block(session, writes.header)
+            return block(session, writes.header, after=after)
 
         return self._database.write(body)
 
@@ -166,8 +175,8 @@ class ArchivalStore:
                 return
             if respect_read_only:
                 revisions.check_writable(header)
-            scope = Scope(tenant_id, user_id, header.agent_id or None)
-            LineWrites(session, scope, header, moment=revisions.now(self._clock), actor=actor).bury([line_id])
+            scope = revisions.scope_of(header)
+            LineWrites(session, scope, header, moment=revisions.now(self._clock), actor=actor).forget([line_id])
 
         self._database.write(body)
 
@@ -183,17 +192,21 @@ class ArchivalStore:
             row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
             if row is None:
                 return
-            if expected is not None:
-                revisions.check_token(block(session, row), expected)
-            line_ids = [line.id for line in live_rows(session, row)]
             moment = revisions.now(self._clock)
+            if expected is not None:
+                revisions.check_token(block(session, row, after=hidden_until(session, scope, moment)), expected)
+            line_ids = [line.id for line in live_rows(session, row)]
             gone = {"description": "", "read_only": False, "deleted_at": moment}
-            LineWrites(session, scope, row, moment=moment, actor=actor, **gone).bury(line_ids)
+            LineWrites(session, scope, row, moment=moment, actor=actor, **gone).forget(line_ids)
 
         self._database.write(body)
 
-    def _entries(self, drafts: Sequence[Draft]) -> list[Entry]:
-        """The lines with what they are found by, made before the transaction: nobody waits for a model."""
+    def entries(self, drafts: Sequence[Draft]) -> list[Entry]:
+        """The lines with what they are found by, made before the transaction: nobody waits for a model.
+
+        Raises:
+            BackendError: The model could not do it.
+        """
         if not drafts:
             return []
         self._embedder.probe()
@@ -207,18 +220,107 @@ class ArchivalStore:
             for draft, vectors in zip(drafts, embedded, strict=True)
         ]
 
-    def _new_entries(self, scope: Scope, texts: Sequence[str], *, everything: bool) -> dict[str, Entry]:
-        """The texts that are not stored yet.
+    def learn(
+        self,
+        session: Session,
+        scope: Scope,
+        *,
+        add: Sequence[Entry],
+        confirm: Mapping[str, float],
+        supersede: Mapping[str, Entry],
+        moment: datetime,
+        actor: str,
+        conversation_id: str | None,
+    ) -> list[str]:
+        """Write what a conversation taught, near the end of a transaction: it takes the store's numbers.
+
+        A line that is gone or hidden by now is not confirmed, and what was to
+        take its place is new.
+
+        Args:
+            session: The transaction.
+            scope: Whose lines.
+            add: What is new.
+            confirm: Lines that were said again, by id, with how sure that is; the higher confidence is kept.
+            supersede: Lines that are no longer so, by id, with what is so instead; one entry may replace several.
+            moment: What time it is.
+            actor: Who writes.
+            conversation_id: The conversation, as the feed will say.
+
+        Returns:
+            The ids of the lines that are new, those of `add` first.
+
+        Raises:
+            InvalidInputError: The store has another model's vectors.
+        """
+        return learned.learn(
+            session,
+            scope,
+            add=add,
+            confirm=confirm,
+            supersede=supersede,
+            made_by=self._made_by,
+            moment=moment,
+            actor=actor,
+            conversation_id=conversation_id,
+        )
+
+    def move(self, session: Session, loser: Scope, winner: Scope, *, moment: datetime, actor: str) -> None:
+        """Put the lines of one scope after those of another, near the end of a transaction that merges two users.
+
+        They stay themselves: id, provenance, times, vectors and words. The other
+        archival memory's description counts, where there is one.
+        """
+        moving.move(session, loser, winner, moment=moment, actor=actor)
+
+    def lines(self, session: Session, scope: Scope, line_ids: Sequence[str]) -> dict[str, str]:
+        """What these lines say, by id, without those that are not in the scope, deleted or past their retention."""
+        found = visible(session, scope, line_ids, now=revisions.now(self._clock))
+        return {line_id: line.content for line_id, line in found.items()}
+
+    def newest(
+        self,
+        session: Session,
+        scope: Scope,
+        *,
+        limit: int,
+        min_confidence: float,
+        without_source: Source | None = None,
+    ) -> list[ArchivalLine]:
+        """The lines of a scope that are sure enough, the one written or confirmed last first.
+
+        Args:
+            session: A snapshot or a transaction.
+            scope: Whose lines.
+            limit: How many at most.
+            min_confidence: How sure they must be.
+            without_source: A source whose lines are left out.
+        """
+        rows = newest(
+            session,
+            scope,
+            now=revisions.now(self._clock),
+            limit=limit,
+            min_confidence=min_confidence,
+            without_source=without_source,
+        )
+        return [_line(scope, row) for row in rows]
+
+    def _new_entries(
+        self, scope: Scope, texts: Sequence[str], *, everything: bool
+    ) -> tuple[dict[str, Entry], datetime | None]:
+        """The texts that are not stored yet, and up to when what is stored counts as hidden.
 
         If the caller's token still holds in the transaction, the lines are those seen here.
         """
         with self._database.read() as session:
+            after = hidden_until(session, scope, revisions.now(self._clock))
             header = None if everything else revisions.find_live(session, scope, ARCHIVAL)
-            known = [line.content for line in live_rows(session, header)]
+            known = [line.content for line in live_rows(session, header, after=after)]
         places = keep(known, texts)
         new = dict.fromkeys(text for text, place in zip(texts, places, strict=True) if place is None)
-        entries = self._entries([Draft(text, source="operator") for text in new])
-        return {entry.draft.content: entry for entry in entries}
+        entries = self.entries([Draft(text, source="operator") for text in new])
+        return {entry.draft.content: entry for entry in entries}, after
 
     def _made_by(self, session: Session) -> MadeBy:
         return MadeBy(vectors.stamp_embedder(session, self._embedder), self._analyzer.made_by)

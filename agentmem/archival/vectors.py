@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from sqlmodel import Session, and_, case, col, delete, func, select
 
-from agentmem.archival.index import Proposals, key
+from agentmem.archival.index import Proposals, key, line_of
 from agentmem.archival.scoring import similarities
 from agentmem.database import in_batches, rows, state
 from agentmem.embedding import Embedder, Vectors, pack, same_model, unpack
@@ -43,6 +43,11 @@ class Change:
     def keys(self) -> list[str]:
         """The ids under which an index holds its vectors, or may have held them."""
         return [key(self.line_id, chunk) for chunk in range(self.chunks)]
+
+    @property
+    def stands_for_others(self) -> bool:
+        """Whether it is the last of the scope's tombstones, older ones having been cleared away."""
+        return self.vectors is None and not self.chunks
 
 
 def require_embedder(session: Session, embedder: Embedder) -> int:
@@ -135,7 +140,7 @@ def changes(
     found: list[Change] = []
     for (line_id, owner, seq, most), stored in groupby(rows(session, statement), key=itemgetter(0, 1, 2, 3)):
         matrix = _matrix([row.vector for row in stored])
-        found.append(Change(line_id, owner, seq, matrix, most if matrix is None else len(matrix)))
+        found.append(Change(line_of(line_id), owner, seq, matrix, most if matrix is None else len(matrix)))
     return found
 
 

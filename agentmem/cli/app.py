@@ -12,16 +12,19 @@ from typing import Annotated, Final
 import typer
 
 import agentmem
-from agentmem.cli import blocks
+from agentmem.cli import agents, blocks, contacts, conversations
 from agentmem.cli.archival import recall, remember
 from agentmem.cli.call import INTERRUPTED, Call, Opener, TextCommand, examples, group, open_store
 from agentmem.cli.chat import chat
 from agentmem.cli.demo import demo
+from agentmem.cli.jobs import sweep, work
 from agentmem.cli.output import print_error, print_json
+from agentmem.cli.person import changes, forget
 from agentmem.cli.upkeep import check, reindex, status
 from agentmem.errors import AgentMemError, ConflictError
 
 _BROKEN: Final = 1
+_PEOPLE: Final = "Commands about people and their conversations"
 _MUTED: Final = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -152,6 +155,22 @@ app.command(
     ),
 )(recall)
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(contacts.app, name="contacts", rich_help_panel=_PEOPLE)
+app.add_typer(conversations.app, name="conversations", rich_help_panel=_PEOPLE)
+app.add_typer(agents.app, name="agents", rich_help_panel=_PEOPLE)
+app.command(
+    rich_help_panel=_PEOPLE,
+    epilog=examples(
+        "agentmem changes ada",
+        "agentmem changes ada --since 412 --json",
+        "agentmem changes ada --since 2026-03-14T09:00Z --agent support",
+    ),
+)(changes)
+app.command(rich_help_panel=_PEOPLE, epilog=examples("agentmem forget ada", "agentmem forget ada --wait --yes"))(forget)
+app.command(
+    rich_help_panel=_PEOPLE, epilog=examples("agentmem work --model openai:gpt-5", "agentmem work --limit 20 --json")
+)(work)
+app.command(rich_help_panel=_PEOPLE, epilog=examples("agentmem sweep", "agentmem sweep --json"))(sweep)
 app.command(epilog=examples("agentmem status", "agentmem status --user ada --json"))(status)
 app.command(epilog=examples("agentmem check", "agentmem check --json"))(check)
 app.command(epilog=examples("agentmem reindex", "agentmem reindex --embed"))(reindex)

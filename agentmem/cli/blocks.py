@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeVar, cast
 import typer
 from rich.text import Text
 
+from agentmem.cli.asking import Yes, require_yes
 from agentmem.cli.call import Call, TextCommand, command, examples, group, program
 from agentmem.cli.output import counted, one_line, print_json, printable, row, screen, table
 from agentmem.cli.reading import STDIN, text_of
@@ -19,7 +20,6 @@ from agentmem.models import MemoryBlock, ScopeFilter
 
 T = TypeVar("T")
 
-_DECLINED: Final = 1
 _PREVIEW: Final = 60
 _TYPEABLE: Final = 300
 
@@ -201,7 +201,7 @@ def delete(
     expected_updated_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="Only delete this version.", show_default=False)
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a block, with every text of its history.
 
@@ -213,9 +213,8 @@ def delete(
             found: MemoryBlock | None = memory.get(block, agent_id=call.agent)
         except NotFoundError:
             found = None
-        asks = found is not None and not yes and sys.stdin.isatty() and sys.stderr.isatty()
-        if asks and not typer.confirm(f"Delete {block} of {call.whose}, with its history?", err=True):
-            raise typer.Exit(_DECLINED)
+        if found is not None:
+            require_yes(f"Delete {block} of {call.whose}, with its history?", yes=yes)
         try:
             memory.delete(block, agent_id=call.agent, expected_updated_at=expected_updated_at)
         except ConflictError as error:
@@ -235,15 +234,15 @@ def _get(call: Call, read: Callable[..., T], block: str) -> T:
         raise
 
 
-def _holds(current: MemoryBlock | None, wanted: Mapping[str, object]) -> bool:
-    return current is not None and all(
+def _holds(current: object, wanted: Mapping[str, object]) -> bool:
+    return isinstance(current, MemoryBlock) and all(
         value is None or getattr(current, name) == value for name, value in wanted.items()
     )
 
 
 def _advised(call: Call, block: str, error: ConflictError) -> ConflictError:
     """The conflict, with the commands that lead out of it."""
-    if error.current is not None:
+    if isinstance(error.current, MemoryBlock):
         token = error.current.updated_at.isoformat()
         error.add_note(f"it is at version {error.current.version} now, updated {token}")
         error.add_note(f"look at it:  {call.line('blocks', 'get', block)}")

@@ -39,14 +39,21 @@ _PANEL: Final = "Whose memory, and how to answer (before or after the command)"
 class Opener(Protocol):
     """What opens a store: `agentmem.open`, or a stand-in of it."""
 
-    def __call__(self, path: Path | None = None, *, tenant_id: str = ..., **settings: object) -> AgentMem:
-        """Open the store in a folder."""
+    def __call__(self, path: Path | None = None, *, tenant_id: str = ..., **options: Any) -> AgentMem:
+        """Open the store in a folder: `model` names a chat model, the other options are those of `agentmem.open`."""
         ...
 
 
-def open_store(path: Path | None = None, *, tenant_id: str = DEFAULT, **settings: Any) -> AgentMem:
-    """`agentmem.open`, which is loaded when a command first needs a store."""
-    return agentmem.open(path, tenant_id=tenant_id, **settings)
+def open_store(
+    path: Path | None = None, *, tenant_id: str = DEFAULT, model: str | None = None, **options: Any
+) -> AgentMem:
+    """`agentmem.open`, which is loaded when a command first needs a store, with the chat model of a name."""
+    if model is None:
+        return agentmem.open(path, tenant_id=tenant_id, **options)
+    # LangChain takes most of a second to import, and only a named model needs it.
+    from agentmem.cli.agent import chat_model  # noqa: PLC0415
+
+    return agentmem.open(path, tenant_id=tenant_id, chat_model=chat_model(model), **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Call:
         opener: What opens the store.
         home: The store's folder, `None` for the one of the settings.
         tenant: The account.
-        user: The person.
+        user: The person who was named, `None` for the default one.
         agent: The agent, `None` for what all of the user's agents share.
         json: Whether to answer in JSON.
     """
@@ -67,7 +74,7 @@ class Call:
     opener: Opener = open_store
     home: Path | None = None
     tenant: str = DEFAULT
-    user: str = DEFAULT
+    user: str | None = None
     agent: str | None = None
     json: bool = False
 
@@ -79,19 +86,19 @@ class Call:
             argv=argv,
             opener=opener,
             tenant=env.get("AGENTMEM_TENANT") or DEFAULT,
-            user=env.get("AGENTMEM_USER") or DEFAULT,
+            user=env.get("AGENTMEM_USER") or None,
             agent=env.get("AGENTMEM_AGENT") or None,
         )
 
-    def store(self, **settings: object) -> AgentMem:
+    def store(self, **options: object) -> AgentMem:
         """Open the store; it is made when there is none."""
         new = self._folder_without_store()
-        mem = self.opener(self.home, tenant_id=self.tenant, **settings)
+        mem = self.opener(self.home, tenant_id=self.tenant, **options)
         if new is not None:
             notice(f"A new, empty store was made in {new}.")
         return mem
 
-    def existing_store(self) -> AgentMem:
+    def existing_store(self, **options: object) -> AgentMem:
         """Open the store, for a command that is about what is in it; nothing is made.
 
         Raises:
@@ -99,7 +106,7 @@ class Call:
         """
         folder = self._folder_without_store()
         if folder is None:
-            return self.store()
+            return self.store(**options)
         error = NotFoundError(f"home: there is no store in {folder}; name another folder with --home or AGENTMEM_HOME")
         error.add_note(f"begin one there:  {self.line('remember', 'Something worth keeping')}")
         error.add_note(f"see one at work:  {program()} demo")
@@ -107,12 +114,17 @@ class Call:
 
     def memory(self, mem: AgentMem) -> Memory:
         """The user's memory in an opened store."""
-        return mem.client(user_id=self.user).memory
+        return mem.client(user_id=self.user_id).memory
+
+    @property
+    def user_id(self) -> str:
+        """The person it is about."""
+        return DEFAULT if self.user is None else self.user
 
     @property
     def whose(self) -> str:
         """Whose memory, for a sentence."""
-        parts = [f"user {one_line(self.user, limit=40)}"]
+        parts = [f"user {one_line(self.user_id, limit=40)}"]
         if self.agent is not None:
             parts.append(f"agent {one_line(self.agent, limit=40)}")
         if self.tenant != DEFAULT:

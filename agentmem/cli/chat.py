@@ -49,7 +49,7 @@ def chat(
 
     with call.store() as mem:
         context = MemoryContext(
-            user_id=mem.client(call.user).user_id,
+            user_id=mem.client(call.user_id).user_id,
             agent_id=call.agent,
             memory_policy=MemoryPolicy(archival_mode="auto" if auto else "tool_only"),
         )

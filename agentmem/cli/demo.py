@@ -29,7 +29,7 @@ _MARKED: Final = "This folder was made by `agentmem demo`, which deletes it when
 
 @command
 def demo(call: Call, *, model: Model = None) -> None:
-    """See a LangGraph agent remember: seven steps, no key, no network.
+    """See a LangGraph agent remember, in seven steps without a key.
 
     It takes about half a minute and works in a folder of its own, ./.agentmem-demo or the one given by --home, which it
     makes afresh each time. Every step checks what it claims; the first that does not hold ends the demo with code 1.

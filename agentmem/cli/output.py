@@ -35,6 +35,10 @@ IN_COMMANDS: Final = {
     "pass None to create it": "leave --expected-updated-at out to create it",
     "use an aware datetime, like datetime.now(UTC)": "add one, like 2026-03-14T09:30:00+00:00",
     '"agent" needs an agent_id': '"agent" needs --agent',
+    "call mem.agents.configure(agent_id, …)": "agentmem agents configure does it",
+    "mem.conversations.list() has": "agentmem conversations list has",
+    "sweep() removes them": "agentmem sweep removes them",
+    ", unless they are handed over (checkpointer=)": ": those are deleted by forget(…, checkpointer=…) in Python",
     "give another path to agentmem.open, or set AGENTMEM_HOME": "name another with --home or AGENTMEM_HOME",
 }
 """Advice of the Python API, and what one types instead."""
@@ -170,6 +174,11 @@ def table(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = ()) -
 def row(*cells: Cell) -> list[RenderableType]:
     """Cells of a table as safe text."""
     return [cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in cells]
+
+
+def stacked(*parts: str | None) -> Text:
+    """A cell of several lines, each of them safe; those that say nothing are left out."""
+    return Text("\n".join(one_line(part) for part in parts if part))
 
 
 def pairs(values: Iterable[tuple[str, Cell]]) -> Table:

@@ -62,7 +62,7 @@ class Story:
         self._out = console
         chat = chat_model(model)
         self._mem = self._call.store(scan_below=Settings.model_fields["scan_below"].default)
-        self._client = self._mem.client(user_id=self._call.user)
+        self._client = self._mem.client(user_id=self._call.user_id)
         self._prompts = Prompts()
         self._mem.agents.register(self._agent_id, build_agent(self._mem, chat))
         self._answer: RunResult | None = None
@@ -244,7 +244,7 @@ class Story:
             f"recall({json.dumps(query, ensure_ascii=False)})"
         )
         with waiting("Filling the index…"), self._call.store(scan_below=0) as large:
-            through = large.client(user_id=self._call.user).memory.recall(query, limit=3, min_score=0, explain=True)
+            through = large.client(user_id=self._call.user_id).memory.recall(query, limit=3, min_score=0, explain=True)
         scanned = self._client.memory.recall(query, limit=3, min_score=0, explain=True)
         shown = table("scan", "Chroma", "memory", right=("scan", "Chroma"))
         for one, other in zip(scanned, through, strict=False):

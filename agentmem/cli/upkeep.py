@@ -43,7 +43,7 @@ def status(call: Call) -> None:
         "problems": report.problems,
         "notes": report.notes,
         "tenant_id": call.tenant,
-        "user_id": call.user,
+        "user_id": call.user_id,
         "agent_id": call.agent,
         "user_blocks": len(blocks) - len(archival),
         "user_lines": sum(len(block.content.splitlines()) for block in archival),

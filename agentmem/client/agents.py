@@ -1,25 +1,37 @@
-"""`mem.agents` and `client.agents`: registering graphs, and running them for one user."""
+"""`mem.agents` and `client.agents`: what agents are configured to do, and graphs that run for one user."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 from agentmem import inputs
 from agentmem.agents.graphs import Graph, RunRecord, recording, require_owner
+from agentmem.agents.settings import AgentRecord, AgentSettings, unfolded
 from agentmem.client.twin import twin
+from agentmem.contacts.identity import parse_source
+from agentmem.display import Values
 from agentmem.errors import InvalidInputError
 from agentmem.models import RunResult, Scope
 from agentmem.policy import MemoryContext, RunOptions
 
 if TYPE_CHECKING:
+    import builtins
+
     from agentmem.client.house import House
+    from agentmem.records import AgentMemories, AgentMetrics
+
+
+_OPERATOR: Final = "operator"
 
 
 class Agents:
-    """The agents of one tenant."""
+    """The agents of one tenant: what they are configured to do, what they remember, and the graphs that answer.
+
+    Each method has an async twin whose name begins with `a`.
+    """
 
     def __init__(self, house: House, tenant_id: str) -> None:
         self._house = house
@@ -34,15 +46,151 @@ class Agents:
             InvalidInputError: The id is empty or too long, the graph is not a compiled one, or the store is closed.
         """
         self._house.require_open()
-        inputs.identifier("agent_id", agent_id, limit=self._house.settings.max_id_chars)
+        self._id("agent_id", agent_id)
         if not callable(getattr(graph, "invoke", None)) or not callable(getattr(graph, "ainvoke", None)):
             raise InvalidInputError("graph: must be a compiled graph, like create_agent(…) or builder.compile()")
         self._house.agents.register(self._tenant_id, agent_id, graph)
 
+    def configure(
+        self,
+        agent_id: str,
+        document: Mapping[str, object] | None = None,
+        *,
+        version: str | None = None,
+        memory_enabled: bool | None = None,
+        memory_retention_days: int | None = None,
+        recent_messages: int | None = None,
+        state_keys: Mapping[str, int | None] | Sequence[str] | None = None,
+        identifier_source: str | None = None,
+        identifier_blacklist: Sequence[str] | None = None,
+        analytics_enabled: bool | None = None,
+    ) -> AgentSettings:
+        """Change what is configured for an agent; what is not given stays as it is.
+
+            >>> mem.agents.configure("support", memory_enabled=True, state_keys={"booking_day": 30}).state_keys
+            {'booking_day': 30}
+            >>> mem.agents.configure("support", {"memory": {"repeat_caller": {"analytics_enabled": True}}}).state_keys
+            {'booking_day': 30}
+
+        A change counts at once, for what is there too.
+
+        Args:
+            agent_id: The agent; one not known yet becomes known.
+            document: Settings in PolyAI's form, `{"memory": {"repeat_caller": {…}}}`; having it turns memory on.
+            version: The version of the agent that this is for, which has the agent's settings but for these.
+            memory_enabled: Whether it remembers anyone; False at first.
+            memory_retention_days: How long what it keeps of a caller is there, 0 for no end; 90 at first. It is one for
+                all versions.
+            recent_messages: How many of the newest messages its memory of a contact shows, 0 to 1,000; 20 at first.
+            state_keys: The keys of `conv.state` that are kept at the end, with the days that each lives, or `None`.
+            identifier_source: What a caller is known by first: `sip_header:<name>`, `integration_attribute:<name>` or
+                `state:<key>`; `""` for nothing but the usual.
+            identifier_blacklist: Beginnings of identifiers that do not count, such as those of test numbers.
+            analytics_enabled: Whether a returning caller's first conversation is in `conv.memory` and in `metrics`.
+
+        Returns:
+            The settings as they are now.
+
+        Raises:
+            InvalidInputError: A setting is not known, or breaks a rule above.
+        """
+        given: dict[str, object] = {
+            "memory_enabled": memory_enabled,
+            "memory_retention_days": memory_retention_days,
+            "recent_messages": recent_messages,
+            "state_keys": state_keys,
+            "identifier_source": identifier_source,
+            "identifier_blacklist": identifier_blacklist,
+            "analytics_enabled": analytics_enabled,
+        }
+        patch = {} if document is None else unfolded(document)
+        patch |= {name: value for name, value in given.items() if value is not None}
+        if source := patch.get("identifier_source"):
+            parse_source(source)
+        return self._house.agent_settings.configure(
+            self._tenant_id,
+            self._id("agent_id", agent_id),
+            None if version is None else self._id("version", version),
+            patch,
+        )
+
+    def update(
+        self, id: str, *, memory_enabled: bool | None = None, memory_retention_days: int | None = None
+    ) -> AgentSettings:
+        """Turn an agent's memory on or off, or say how long it lasts: Speechify's words for `configure`.
+
+        Args:
+            id: The agent; one not known yet becomes known.
+            memory_enabled: Whether it remembers anyone.
+            memory_retention_days: How long what it keeps of a caller is there, 0 for no end.
+
+        Raises:
+            InvalidInputError: An argument breaks a rule.
+        """
+        return self.configure(id, memory_enabled=memory_enabled, memory_retention_days=memory_retention_days)
+
+    def get(self, agent_id: str, *, version: str | None = None) -> AgentSettings:
+        """The settings of an agent, or of one version of it; a version that was not configured has the agent's.
+
+        Raises:
+            NotFoundError: The agent was never configured.
+        """
+        self._id("agent_id", agent_id)
+        if version is not None:
+            self._id("version", version)
+        with self._house.database.read() as session:
+            return self._house.agent_settings.get(session, self._tenant_id, agent_id, version)
+
+    def list(self) -> builtins.list[AgentRecord]:
+        """Every agent that was configured, each followed by its versions, by code point."""
+        return Values(self._house.agent_settings.list(self._tenant_id))
+
+    def metrics(self, id: str) -> AgentMetrics:
+        """Who came back to an agent, and what became of their calls, within its retention.
+
+        Nothing is counted for an agent, or a version, without `analytics_enabled`.
+
+        Raises:
+            NotFoundError: The agent was never configured.
+        """
+        return self._house.metrics.of(self._tenant_id, self._id("id", id))
+
+    def list_memories(self, id: str) -> AgentMemories:
+        """What an agent remembers of all its callers, the newest first, at most 500."""
+        return self._house.records.memories(self._tenant_id, self._id("id", id))
+
+    def delete_memories_by_caller(self, id: str, *, caller_identity: str, agent_id: str | None = None) -> None:
+        """Delete everything that an agent knows of one caller; nothing happens when it knows nothing.
+
+        Args:
+            id: The agent.
+            caller_identity: The caller.
+            agent_id: The agent once more, as Speechify's call has it.
+
+        Raises:
+            InvalidInputError: An id is empty or too long, or the two name different agents.
+        """
+        self._id("id", id)
+        self._id("caller_identity", caller_identity)
+        if agent_id is not None and self._id("agent_id", agent_id) != id:
+            raise InvalidInputError("agent_id: it is the agent's id, and both were given and differ; give one of them")
+        self._house.forgetting.reset(Scope(self._tenant_id, caller_identity, id), actor=_OPERATOR)
+        self._house.index.nudge()
+
     aregister = twin(register)
+    aconfigure = twin(configure)
+    aupdate = twin(update)
+    aget = twin(get)
+    alist = twin(list)  # noqa: A003 - the method of this class
+    ametrics = twin(metrics)
+    alist_memories = twin(list_memories)
+    adelete_memories_by_caller = twin(delete_memories_by_caller)
 
     def __repr__(self) -> str:
         return f"<Agents tenant_id={self._tenant_id!r}>"
+
+    def _id(self, field: str, value: str) -> str:
+        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
 
 
 class ClientAgents:

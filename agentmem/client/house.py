@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agentmem import inputs
 from agentmem.agents.graphs import AgentRegistry, shared_registry
+from agentmem.agents.settings import AgentStore
 from agentmem.archival import chroma_index
 from agentmem.archival.columns import Columns
 from agentmem.archival.kept import Kept
@@ -19,10 +20,22 @@ from agentmem.archival.scan import LineVectors, ScanIndex
 from agentmem.archival.store import ArchivalStore
 from agentmem.archival.terms import Analyzer
 from agentmem.blocks import BlockStore
+from agentmem.contacts.memory import ContactMemoryStore
+from agentmem.contacts.store import ContactStore
+from agentmem.conversations.learning import Learning
+from agentmem.conversations.looking import Records
+from agentmem.conversations.merging import Merging
+from agentmem.conversations.metrics import Metrics
+from agentmem.conversations.retrieving import Retriever
+from agentmem.conversations.store import ConversationStore, Rules
 from agentmem.database import Database
 from agentmem.embedding import Embedder, default_embeddings
 from agentmem.errors import BackendError, InvalidInputError
+from agentmem.extraction.extractor import Extractor
+from agentmem.extraction.rules import Bounds
 from agentmem.reranking import Reranker
+from agentmem.retention.forgetting import Forgetting
+from agentmem.retention.sweep import Sweeping
 from agentmem.settings import DATABASE_FILE
 
 if TYPE_CHECKING:
@@ -59,6 +72,17 @@ class House:
     clock: Callable[[], datetime]
     chat_model: BaseChatModel | None
     agents: AgentRegistry
+    agent_settings: AgentStore
+    contacts: ContactStore
+    contact_memory: ContactMemoryStore
+    conversations: ConversationStore
+    records: Records
+    metrics: Metrics
+    retriever: Retriever
+    learning: Learning
+    merging: Merging
+    retention: Sweeping
+    forgetting: Forgetting
     _closed: Event = field(default_factory=Event)
 
     def require_open(self) -> None:
@@ -120,19 +144,58 @@ def build(
         clock=clock,
         reranker=Reranker(reranker) if reranker else None,
     )
+    bounds = Bounds().within(
+        line_chars=settings.max_line_chars, id_chars=settings.max_id_chars, value_bytes=settings.max_value_bytes
+    )
+    blocks = BlockStore(database, clock, max_chars=settings.max_block_chars)
+    archival = ArchivalStore(database, embedder, analyzer, clock, limits)
+    agent_settings = AgentStore(database, clock, max_id_chars=settings.max_id_chars)
+    contacts = ContactStore(database, clock, default_region=settings.default_region, max_id_chars=settings.max_id_chars)
+    most_days = settings.max_fact_days
+    merging = Merging(database, clock, contacts=contacts, blocks=blocks, archival=archival, max_fact_days=most_days)
+    rules = Rules(
+        max_fact_days=most_days,
+        max_value_bytes=settings.max_value_bytes,
+        max_id_chars=settings.max_id_chars,
+        idle_minutes=settings.idle_minutes,
+        reads_transcripts=chat_model is not None,
+    )
+    conversations = ConversationStore(
+        database, clock, agents=agent_settings, contacts=contacts, merging=merging, rules=rules
+    )
     return House(
         settings=settings,
         limits=limits,
         database=database,
         embedder=embedder,
         analyzer=analyzer,
-        blocks=BlockStore(database, clock, max_chars=settings.max_block_chars),
-        archival=ArchivalStore(database, embedder, analyzer, clock, limits),
+        blocks=blocks,
+        archival=archival,
         recall=recall,
         index=index,
         clock=clock,
         chat_model=chat_model,
         agents=shared_registry(database),
+        agent_settings=agent_settings,
+        contacts=contacts,
+        contact_memory=ContactMemoryStore(database, clock, contacts, settings),
+        conversations=conversations,
+        metrics=Metrics(database, clock, agent_settings),
+        records=Records(database, clock, contacts=contacts, archival=archival, max_fact_days=most_days),
+        retriever=Retriever(database, conversations, archival, recall),
+        learning=Learning(
+            database,
+            agents=agent_settings,
+            archival=archival,
+            recall=recall,
+            extractor=None if chat_model is None else Extractor(chat_model, bounds=bounds),
+            clock=clock,
+            max_fact_days=most_days,
+            max_value_bytes=settings.max_value_bytes,
+        ),
+        merging=merging,
+        forgetting=Forgetting(database, index, clock),
+        retention=Sweeping(database, index, clock, end_idle=conversations.end_idle, max_fact_days=most_days),
     )
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from agentmem import inputs
+from agentmem import inputs, revisions
 from agentmem.archival import upkeep
 from agentmem.client.agents import Agents, ClientAgents
+from agentmem.client.contacts import Contacts
+from agentmem.client.conversations import Conversations
 from agentmem.client.house import House, build
 from agentmem.client.memory import Memory
 from agentmem.client.twin import twin
+from agentmem.display import Values
 from agentmem.errors import InvalidInputError
+from agentmem.retention import person
 from agentmem.settings import load
 
 if TYPE_CHECKING:
@@ -24,14 +28,19 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from agentmem.models import CheckReport
+    from agentmem.records import ForgetReceipt, MemoryChange, SweepReport
+    from agentmem.retention.forgetting import Checkpointer
     from agentmem.settings import Settings
+
+_MOST_CHANGES: Final = 10_000
+_MOST_ID: Final = 2**63 - 1
 
 
 class AgentMem:
     """One store, seen from one tenant; safe to share between threads.
 
-    Everything hangs off the tenant, except `reindex`, `check` and `close`, which
-    are about the whole store. A context manager, sync and async, that closes it.
+    Everything hangs off the tenant, except `reindex`, `check`, `sweep` and
+    `close`, which are about the whole store. A context manager, sync and async, that closes it.
 
         >>> with agentmem.open() as mem:
         ...     mem.tenant("acme").client(user_id="ada").memory.list()
@@ -42,6 +51,8 @@ class AgentMem:
         self._house = house
         self._tenant_id = tenant_id
         self.agents = Agents(house, tenant_id)
+        self.contacts = Contacts(house, tenant_id)
+        self.conversations = Conversations(house, tenant_id)
 
     @property
     def tenant_id(self) -> str:
@@ -121,6 +132,94 @@ class AgentMem:
         report = progress or _silent
         return upkeep.reindex(house.database, house.index, house.embedder, house.analyzer, embed=embed, progress=report)
 
+    def changes(
+        self, user_id: str, since: int | datetime | str | None = None, *, limit: int = 1_000
+    ) -> list[MemoryChange]:
+        """What was added, changed or removed in a user's memory, by whom and in which conversation, oldest first.
+
+            >>> _ = client.memory.append("core", "- Likes tea")
+            >>> [(one.kind, one.action, one.ref, one.after) for one in mem.changes("ada")]
+            [('block', 'added', 'core', '- Likes tea')]
+
+        What expired or was deleted since is in the list and no longer says what it was.
+
+        Args:
+            user_id: The person. The id of someone who was merged into another leads to the other.
+            since: The `id` of the last change you know of, for those after it; or an aware datetime or an ISO string,
+                for those of that hour and later: changes are dated by the hour.
+            limit: How many at most, 1 to 10,000. Where there may be more, ask again with the last one's `id`.
+
+        Raises:
+            InvalidInputError: A value breaks a rule above.
+        """
+        house = self._house
+        inputs.identifier("user_id", user_id, limit=self.settings.max_id_chars)
+        after = _since(since)
+        inputs.count("limit", limit, low=1, high=_MOST_CHANGES)
+        now = revisions.now(house.clock)
+        with house.database.read() as session:
+            return Values(person.feed(session, self._tenant_id, user_id, since=after, limit=limit, now=now))
+
+    def sweep(self, now: datetime | None = None) -> SweepReport:
+        """Delete for good what outlived its retention, in every tenant; run it once a day.
+
+        What is over is hidden from the moment on that it is, whether or not
+        this runs. It ends conversations that were left open for `idle_minutes`,
+        deletes what is over, forgets idempotency keys after 30 days, and
+        removes what `forget` left in the index and in the database file. It may
+        be ended anywhere and goes on the next time.
+
+            >>> mem.sweep().deleted
+            {}
+
+        Of a deleted block, and of the last deleted line of a scope, an empty row stays.
+
+        Args:
+            now: What time to take it for, as an aware datetime; the clock's if not given.
+
+        Returns:
+            How many rows of which kind are gone.
+
+        Raises:
+            InvalidInputError: `now` has no time zone, or is no time.
+            BackendError: The database could not do it; what was deleted until then stays deleted.
+        """
+        self._house.require_open()
+        return self._house.retention.sweep(now)
+
+    def forget(self, user_id: str, *, wait: bool = False, checkpointer: Checkpointer | None = None) -> ForgetReceipt:
+        """Erase everything of a user, of all agents and of all contacts that were merged into them, for good.
+
+        It is hidden from the moment this returns. Bytes of it are left in the
+        search index and in the database's files until those are written anew:
+        `wait=True` does it now, which takes longer in a large store, and the
+        next `sweep` does it else. The receipt says so, and never names the user.
+
+            >>> _ = client.memory.remember("Acme renews in March")
+            >>> mem.forget("ada", wait=True).pending
+            ()
+            >>> client.memory.recall("Acme")
+            []
+
+        Args:
+            user_id: The person; someone unknown has a receipt too.
+            wait: Whether to remove every trace now. Others wait with their writes for the time it takes to copy the
+                database file.
+            checkpointer: A LangGraph checkpointer. It is told to delete the threads of the user's conversations.
+
+        Raises:
+            InvalidInputError: A value breaks a rule above.
+            BackendError: The database or the checkpointer could not do it; call it again.
+        """
+        house = self._house
+        inputs.identifier("user_id", user_id, limit=self.settings.max_id_chars)
+        inputs.flag("wait", wait)
+        if checkpointer is not None and not callable(getattr(checkpointer, "delete_thread", None)):
+            kind = type(checkpointer).__name__
+            raise InvalidInputError(f"checkpointer: must be a LangGraph checkpointer, not {kind}")
+        house.require_open()
+        return house.forgetting.forget(self._tenant_id, user_id, wait=wait, checkpointer=checkpointer)
+
     def close(self) -> None:
         """Hand Chroma the last changes and give everything free; a call after this is refused."""
         self._house.close()
@@ -130,6 +229,9 @@ class AgentMem:
     awarm_up = twin(warm_up)
     acheck = twin(check)
     areindex = twin(reindex)
+    achanges = twin(changes)
+    asweep = twin(sweep)
+    aforget = twin(forget)
     aclose = twin(close)
 
     def __enter__(self) -> Self:
@@ -244,6 +346,12 @@ async def aopen(
         clock=clock,
         **settings,
     )
+
+
+def _since(value: object) -> int | datetime | None:
+    if value is None or isinstance(value, int):
+        return None if value is None else inputs.count("since", value, low=0, high=_MOST_ID)
+    return inputs.timestamp("since", value)
 
 
 def _silent(_done: int, _total: int) -> None:

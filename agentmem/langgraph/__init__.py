@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from agentmem.langgraph.inject import inject_memory
-from agentmem.langgraph.middleware import MemoryMiddleware
-from agentmem.langgraph.nodes import create_memory_node, create_model_node
+from agentmem.langgraph.middleware import ConversationMiddleware, MemoryMiddleware
+from agentmem.langgraph.nodes import create_conversation_nodes, create_memory_node, create_model_node
 from agentmem.langgraph.state import MemoryState
 from agentmem.langgraph.tools import create_archival_tools, create_core_memory_tools, create_recall_tool
 from agentmem.policy import MemoryContext
 
 __all__ = [
+    "ConversationMiddleware",
     "MemoryContext",
     "MemoryMiddleware",
     "MemoryState",
     "create_archival_tools",
+    "create_conversation_nodes",
     "create_core_memory_tools",
     "create_memory_node",
     "create_model_node",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
@@ -11,13 +12,14 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from agentmem import rendering
 from agentmem.agents.graphs import current_run
+from agentmem.conversations import prompts
 from agentmem.errors import InvalidInputError
 from agentmem.langgraph.run import AnyRuntime, Binding, ContextAdapter, Run, Store, UnavailableError, channel
 
 LC_SOURCE: Final = "lc_source"
 """LangChain's mark on messages that no person wrote; its value says who did."""
 
-_UNASKABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def recall_for_turn(binding: Binding, state: object, runtime: AnyRuntime) -> dict[str, Any]:
@@ -40,7 +42,20 @@ def compose(
 
     Nothing of this is written to the state.
     """
-    return _with_core(run, system), _with_reminder(run, state, messages)
+    return _with_core(run, with_facts(run, state, system)), _with_reminder(run, state, messages)
+
+
+def with_facts(run: Run, state: object, system: SystemMessage | None) -> SystemMessage | None:
+    """The system message with what is known about the caller in place of `{{memory}}`.
+
+    That is up to the state's conversation; without one the message is as it was.
+    """
+    conversation_id: str | None = channel(state, "conversation_id", None)
+    if system is None or conversation_id is None or not prompts.wants_memory(system.text):
+        return system
+    parts = [_with_text(part, partial(_filled, run, conversation_id)) for part in _parts(system)]
+    content = [part for part in parts if part is not None]
+    return system.model_copy(update={"content": content}) if content else None
 
 
 def inject_memory(
@@ -59,6 +74,8 @@ def inject_memory(
 
     Core memory stands at the end of the system message, the turn's reminder
     right before its human message. `create_memory_node` must have run before.
+    After the `start` of `create_conversation_nodes`, `{{memory}}` in the system
+    prompt becomes what is known about the caller.
     It reads the database: in an async node, `await asyncio.to_thread(inject_memory, …)`.
 
     A thread is bound to its user and agent by the memory node, the model node or
@@ -103,11 +120,12 @@ def messages_of(state: object) -> list[AnyMessage]:
 
 def current_turn(messages: Sequence[BaseMessage]) -> HumanMessage | None:
     """What the person said last; messages that only look like a person's are skipped."""
-    position = _turn_position(messages)
+    position = turn_position(messages)
     return None if position is None else messages[position]  # type: ignore[return-value]  # _turn_position looks for it
 
 
-def _turn_position(messages: Sequence[BaseMessage]) -> int | None:
+def turn_position(messages: Sequence[BaseMessage]) -> int | None:
+    """Where the message stands that the person said last."""
     for position in range(len(messages) - 1, -1, -1):
         message = messages[position]
         if isinstance(message, HumanMessage) and LC_SOURCE not in message.additional_kwargs:
@@ -115,9 +133,39 @@ def _turn_position(messages: Sequence[BaseMessage]) -> int | None:
     return None
 
 
+def storable(text: str) -> str:
+    """What a person typed, without what a store refuses: it must not end the run."""
+    return _UNSTORABLE.sub("", text)
+
+
+def _with_text(part: str | dict[Any, Any], fill: Callable[[str], str]) -> str | dict[Any, Any] | None:
+    """A part of a message, filled if it wants memory; `None` when there is nothing in it then."""
+    text = part if isinstance(part, str) else str(part.get("text", ""))
+    if not prompts.wants_memory(text):
+        return part
+    text = fill(text)
+    if not text.strip():
+        return None
+    return text if isinstance(part, str) else {**part, "text": text}
+
+
+def _filled(run: Run, conversation_id: str, text: str) -> str:
+    unknown = prompts.filled(text, [rendering.RECALL_UNAVAILABLE])
+    if not conversation_id:  # the turn began while memory was out of reach
+        return unknown
+
+    def fill() -> str:
+        conversation = run.conversation(conversation_id)
+        return conversation.render_prompt(text) if conversation else prompts.filled(text, [])
+
+    try:
+        return run.attempt(fill)
+    except UnavailableError:
+        return unknown
+
+
 def _reminder(run: Run, said: str) -> str:
-    # Whatever a person types must not end the run, so what a store refuses is taken out.
-    query = _UNASKABLE.sub("", said)
+    query = storable(said)
     if not query.strip():
         return ""
     try:
@@ -154,7 +202,7 @@ def _with_reminder(run: Run, state: object, messages: Sequence[AnyMessage]) -> l
             'memory_policy: archival_mode="auto" needs the memory step before the model; '
             "build StateGraph(MemoryState, …) and add the node that create_memory_node(mem) makes"
         )
-    position = _turn_position(messages)
+    position = turn_position(messages)
     if position is None or not (reminder := reminders.get(_key(messages[position]))):
         return list(messages)
     return [*messages[:position], _reminder_message(reminder), *messages[position:]]

@@ -1,4 +1,4 @@
-"""Memory for `create_agent`: the middleware."""
+"""Memory and conversations for `create_agent`: the two middlewares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
 from agentmem.errors import InvalidInputError
-from agentmem.langgraph.inject import compose, recall_for_turn
+from agentmem.langgraph.conversations import Talk
+from agentmem.langgraph.inject import compose, recall_for_turn, with_facts
 from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store
 from agentmem.langgraph.state import MemoryAgentState
 from agentmem.langgraph.tools import core_memory_tools, insert_tool, recall_tool
@@ -106,3 +107,98 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         if run.scope.agent_id is not None:
             return request.tools
         return [self._for_user.get(id(tool), tool) for tool in request.tools]
+
+
+class ConversationMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
+    """Ties the turns of a thread to a conversation, for an agent of `create_agent`.
+
+    A turn goes on with the thread's conversation, or starts one; what the user
+    says is recorded before the agent answers, and its answer after it.
+    `{{memory}}` in the system prompt becomes what is known about the caller.
+
+        agent = create_agent(
+            model,
+            system_prompt="You are a support agent. {{memory}}",
+            middleware=[ConversationMiddleware(mem), MemoryMiddleware(mem)],
+            context_schema=MemoryContext,
+        )
+
+    A message is told by its id, so a turn that is run again is recorded once.
+    System messages, reminders and what the `recall` tool answered are never
+    recorded, so that memory does not learn from itself. The conversation ends
+    after the turn for which `end_when` is true; else by `mem.conversations.end`,
+    or by `mem.sweep` after a while. Without a thread, every run is a
+    conversation of its own, and ends with it.
+
+    A tool of your own finds the conversation by
+    `mem.conversations.resume(runtime.state["conversation_id"])`, and a
+    `Command(update={"conversation_state": {...}})` of it becomes `conv.state` at
+    the end.
+
+    Args:
+        mem: The store, or a function that opens it when it is first needed.
+        agent_id: The agent, in place of the context's.
+        context: Makes a `MemoryContext` of your own run context.
+        channel: What the conversations are held over.
+        end_when: Whether the conversation is over after a turn, by the state of the graph.
+        defer: Leave reading the transcript to `mem.conversations.work`, so that no run waits for it.
+
+    Raises:
+        InvalidInputError: `mem` or `agent_id` is none of these.
+    """
+
+    state_schema = MemoryAgentState
+    trace_policy = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
+
+    def __init__(
+        self,
+        mem: Store,
+        *,
+        agent_id: str | None = None,
+        context: ContextAdapter | None = None,
+        channel: str = "webchat",
+        end_when: Callable[[MemoryAgentState], bool] | None = None,
+        defer: bool = False,
+    ) -> None:
+        super().__init__()
+        self._binding = Binding(mem, agent_id, context)
+        self._talk = Talk(self._binding, channel, defer)
+        self._end_when = end_when
+
+    @property
+    def name(self) -> str:
+        """The name of its nodes."""
+        return "agentmem.conversation"
+
+    def before_agent(self, state: MemoryAgentState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Go on with the thread's conversation, or start one, and record what the user says."""
+        return self._talk.begin(state, runtime)
+
+    async def abefore_agent(self, state: MemoryAgentState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """`before_agent`, off the event loop."""
+        return await asyncio.to_thread(self.before_agent, state, runtime)
+
+    def after_agent(self, state: MemoryAgentState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Record the answer, and end the conversation if it is over."""
+        over = self._end_when is not None and self._end_when(state)
+        return self._talk.close(state, runtime, end=over)
+
+    async def aafter_agent(self, state: MemoryAgentState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """`after_agent`, off the event loop."""
+        return await asyncio.to_thread(self.after_agent, state, runtime)
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelCallResult[Any]:
+        """Call the model with what is known about the caller in place of `{{memory}}`."""
+        return handler(self._with_facts(request))
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelCallResult[Any]:
+        """`wrap_model_call`, with memory read off the event loop."""
+        return await handler(await asyncio.to_thread(self._with_facts, request))
+
+    def _with_facts(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        run = self._binding.run(request.state, request.runtime)
+        return request.override(system_message=with_facts(run, request.state, request.system_message))

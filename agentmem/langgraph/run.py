@@ -17,11 +17,12 @@ from pydantic import ValidationError
 import agentmem
 from agentmem import deadline, inputs
 from agentmem.agents.graphs import current_run, fingerprint, require_owner
-from agentmem.errors import BackendError, InvalidInputError
+from agentmem.errors import BackendError, InvalidInputError, NotFoundError
 from agentmem.models import MemoryBlock, MemoryRecallResult, Scope
 from agentmem.policy import MemoryContext, MemoryPolicy
 
 if TYPE_CHECKING:
+    from agentmem.client.conversations import Conversation
     from agentmem.client.store import AgentMem, Client
 
 T = TypeVar("T")
@@ -42,11 +43,13 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an agent: whose memory it reads and writes, and under which policy."""
+    """One run of an agent: whose memory it reads and writes, under which policy, in which thread."""
 
     scope: Scope
     policy: MemoryPolicy
     client: Client
+    mem: AgentMem
+    thread_id: str | None
 
     @property
     def fingerprint(self) -> str:
@@ -91,6 +94,35 @@ class Run:
                 raise BackendError(str(error)) from error
 
         return self.attempt(answered)
+
+    def conversation(self, conversation_id: str) -> Conversation | None:
+        """A conversation, to go on with it; `None` when it is over.
+
+        Raises:
+            InvalidInputError: It is another user's or agent's.
+        """
+        try:
+            conversation = self.mem.conversations.resume(conversation_id)
+        except (NotFoundError, InvalidInputError):
+            self.require_open()
+            return None
+        self._require_own(conversation)
+        return conversation
+
+    def _require_own(self, conversation: Conversation) -> None:
+        """Raise InvalidInputError on a conversation with another user or agent, as on their threads."""
+        caller = conversation.caller_identity
+        user_id = self.scope.user_id if self._is_user(caller) else caller
+        _require_thread(fingerprint(Scope(self.scope.tenant_id, user_id, conversation.agent_id)), self.scope)
+
+    def _is_user(self, caller: str) -> bool:
+        """Whether a caller may be this run's user: by that id, by the one of a merge, or anonymous (`""`)."""
+        if caller in {"", self.scope.user_id}:
+            return True
+        try:
+            return self.mem.contacts.get(self.scope.user_id).id == caller
+        except NotFoundError:
+            return False
 
     def require_open(self) -> None:
         """Raise InvalidInputError on a closed store: that is neither the model's mistake nor memory out of reach."""
@@ -152,6 +184,8 @@ class Binding:
             scope=Scope(mem.tenant_id, user_id, agent_id),
             policy=context.memory_policy,
             client=mem.client(user_id=user_id, actor="assistant", respect_read_only=True),
+            mem=mem,
+            thread_id=_thread_id(runtime),
         )
         _require_thread(str(channel(state, "memory_scope", "")), run.scope)
         return run
@@ -215,6 +249,12 @@ def broken_rules(error: ValidationError) -> str:
     """What pydantic refused, field by field, without the values."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+
+
+def _thread_id(runtime: AnyRuntime) -> str | None:
+    # A configurable may be anything, a UUID for one; checkpointers make text of it too.
+    about = runtime.execution_info
+    return None if about is None or about.thread_id is None else str(about.thread_id)
 
 
 def _require_thread(begun_by: str, scope: Scope) -> None:

@@ -1,4 +1,4 @@
-"""The graph state that memory adds: two private channels beside the messages."""
+"""The graph state that memory and conversations add: private channels beside the messages."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ def keep_first(first: str, later: str) -> str:
     return first or later
 
 
+def merge(first: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """The reducer of a channel whose keys are written one by one."""
+    return {**first, **later}
+
+
 class MemoryChannels(TypedDict):
-    """What the memory step leaves in a thread's state, none of it in its input or output.
+    """What memory and conversations keep in a thread's state, none of it in its input or output.
 
     What `invoke` returns and `stream_mode="messages"` streams is free of it.
     Hidden is not secret, though: `get_state`, the checkpoints, and the stream
@@ -27,11 +32,18 @@ class MemoryChannels(TypedDict):
     Attributes:
         system_reminders: The reminder of the current turn by the id of its human message; empty when there is none.
         memory_scope: Whose thread this is: a hash of the tenant and user that began it, a dot, one with the agent too.
+        conversation_id: The conversation that the thread is in, or was in last; empty when none could be begun.
+        conversation_state: What your nodes and tools set for the conversation: the node that ends it hands them to
+            `conv.state`.
+        conversation_heard: The id of the last message that the conversation heard, by the conversation's id.
     """
 
     system_reminders: NotRequired[Annotated[dict[str, str], PrivateStateAttr]]
     # LangGraph takes only the last annotation for a reducer.
     memory_scope: NotRequired[Annotated[str, PrivateStateAttr, keep_first]]
+    conversation_id: NotRequired[Annotated[str, PrivateStateAttr]]
+    conversation_state: NotRequired[Annotated[dict[str, Any], PrivateStateAttr, merge]]
+    conversation_heard: NotRequired[Annotated[dict[str, str], PrivateStateAttr]]
 
 
 class MemoryState(MessagesState, MemoryChannels):

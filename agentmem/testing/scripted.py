@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field, PrivateAttr, SkipValidation
+from pydantic import BaseModel, Field, PrivateAttr, SkipValidation
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-Step = str | AIMessage | Callable[[list[BaseMessage]], str | AIMessage]
+Said = str | AIMessage | Mapping[str, Any] | BaseModel
+Step = Said | Callable[[list[BaseMessage]], Said]
 
 
 class ScriptedChatModel(BaseChatModel):
@@ -35,11 +37,19 @@ class ScriptedChatModel(BaseChatModel):
         >>> [prompt[-1].text for prompt in model.prompts]
         ['hi', 'how are you?']
 
+    A mapping, or a pydantic model, is a call of the tool bound last (the first of several) with these arguments, so
+    structured output can be scripted too:
+
+        >>> class Drink(BaseModel):
+        ...     name: str
+        >>> ScriptedChatModel(script=[{"name": "tea"}]).with_structured_output(Drink).invoke("What do I like?")
+        Drink(name='tea')
+
     A call that finds the script at its end raises an AssertionError.
 
     Args:
-        script: What to answer: a text, a message (with tool calls, say), or a function of the prompt that gives one of
-            these, or raises.
+        script: What to answer: a text, a message (with tool calls, say), the arguments of a tool call, or a function of
+            the prompt that gives one of these, or raises.
         repeat_last: Whether the last step answers every later call too.
     """
 
@@ -103,8 +113,17 @@ class ScriptedChatModel(BaseChatModel):
             raise AssertionError(f"the model was called {position + 1} times, and its script has {steps} steps")
         step = self.script[min(position, len(self.script) - 1)]
         said = step(messages) if callable(step) else step
-        # A copy, because LangChain gives the message an id, and one id twice would replace the first in a thread.
-        return AIMessage(said) if isinstance(said, str) else said.model_copy(deep=True)
+        if isinstance(said, AIMessage):
+            # A copy, because LangChain gives the message an id, and one id twice would replace the first in a thread.
+            return said.model_copy(deep=True)
+        return AIMessage(said) if isinstance(said, str) else self._calling(said)
+
+    def _calling(self, given: Mapping[str, Any] | BaseModel) -> AIMessage:
+        if not self._bound_tools:
+            raise AssertionError("a step of the script is a tool call, and no tool was bound")
+        arguments = given.model_dump(mode="json", exclude_unset=True) if isinstance(given, BaseModel) else dict(given)
+        tool = self._bound_tools[-1][0]["function"]["name"]
+        return AIMessage("", tool_calls=[{"name": tool, "args": arguments, "id": f"call-{uuid4().hex}"}])
 
 
 def _chunks(message: AIMessage) -> Iterator[AIMessageChunk]:

@@ -31,6 +31,7 @@ def columns(*lines, speakers=("Ada", "Bo")):
         seq=1,
         ids=np.array([f"{number:032d}" for number in range(count)], ID),
         moments=np.arange(count, dtype=np.int64) * DAY,
+        updated=np.arange(count, dtype=np.int64) * DAY,
         confidence=np.ones(count),
         source=np.full(count, "user"),
         speaker=speaker,

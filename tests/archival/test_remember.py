@@ -170,7 +170,7 @@ def test_a_line_is_forgotten_in_whichever_scope_of_the_user(memory):
 
 def test_what_is_forgotten_is_in_no_table(memory, tables):
     lines = memory.remember(
-        [Line("zebra-one", speaker="zebra-speaker"), "zebra-two"], conversation_id="zebra-c", idempotency_key="key"
+        [Line("zebra-one", speaker="zebra-speaker"), "zebra-two"], conversation_id="c", idempotency_key="key"
     )
     memory.forget_line(lines[0].id)
     assert "zebra-one" not in repr(tables())

@@ -49,14 +49,27 @@ def _plain_environment(monkeypatch, home):
 
 
 @pytest.fixture
-def run(embeddings, capsys, monkeypatch):
+def edges():
+    """What more a store is opened with by `run`; a module that wants a clock, say, has its own."""
+    return {}
+
+
+@pytest.fixture
+def models():
+    """The chat models that `run` knows by name."""
+    return {}
+
+
+@pytest.fixture
+def run(embeddings, edges, models, capsys, monkeypatch):
     """Runs `agentmem` with some words, and with what is piped into it."""
 
     def run_(*words, stdin=b"", embeddings=embeddings, opener=None):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
 
-        def open_(path=None, **options):
-            return agentmem.open(path, embeddings=embeddings, **options)
+        def open_(path=None, *, model=None, **options):
+            chat_model = None if model is None else models[model]
+            return agentmem.open(path, embeddings=embeddings, chat_model=chat_model, **edges, **options)
 
         capsys.readouterr()
         code = main([str(word) for word in words], opener=opener or open_)

@@ -40,7 +40,23 @@ ABOUT_WHAT_IS_THERE = [
     ("blocks", "get", "core"),
     ("blocks", "history", "core"),
     ("blocks", "delete", "core", "--yes"),
+    ("contacts", "list"),
+    ("contacts", "show", "ada"),
+    ("contacts", "find", "--phone", "+14155550192"),
+    ("contacts", "link", "ada", "--phone", "+14155550192"),
+    ("contacts", "merge", "ada", "--into", "eve"),
+    ("contacts", "reset", "ada", "--agent", "juno"),
+    ("conversations", "list"),
+    ("conversations", "show", "c1"),
+    ("agents", "list"),
+    ("agents", "show", "juno"),
+    ("agents", "configure", "juno", "--memory", "on"),
+    ("changes", "ada"),
+    ("forget", "ada"),
+    ("work", "--model", "openai:gpt-5"),
+    ("sweep",),
 ]
+GROUPS = [(), *(words for words, each in COMMANDS.items() if hasattr(each, "commands"))]
 NAMED = {words: " ".join(words) for words in COMMANDS}
 
 
@@ -59,7 +75,7 @@ def test_every_help_ends_with_examples_of_the_command(words, run):
     assert f"agentmem {' '.join(words)}" in shown
 
 
-@pytest.mark.parametrize("words", [(), ("blocks",)])
+@pytest.mark.parametrize("words", GROUPS, ids=" ".join)
 def test_a_group_alone_shows_its_help(words, run):
     ran = run(*words)
     assert ran.code == 0
@@ -78,7 +94,7 @@ def test_no_example_is_broken_over_lines_so_that_it_can_be_copied(words, run):
     assert lines == [line.strip() for line in COMMANDS[words].epilog.splitlines()[1:]]
 
 
-@pytest.mark.parametrize("words", [(), ("blocks",)])
+@pytest.mark.parametrize("words", GROUPS, ids=" ".join)
 def test_every_command_is_told_in_one_line_of_the_list(words, run):
     _, _, listed = run(*words, "--help").out.partition("Commands")
     rows = [line for line in listed.splitlines() if line.startswith("│")]

@@ -26,48 +26,137 @@ class NoGraph:
 
 SOUND = {
     "actor": "operator",
+    "after": None,
     "agent_id": "agent",
+    "analytics_enabled": True,
+    "attributes": {"sip_headers": {"X-Customer-Id": "7"}},
     "block_type": "core",
+    "caller_identity": "ada",
+    "channel": "voice",
+    "checkpointer": None,
     "confidence": 1.0,
     "config": None,
+    "contact_id": "ada",
     "content": "text",
     "conversation_id": "conversation",
+    "defer": False,
     "description": "what it is for",
+    "discussed_at": "2026-01-01T00:00:00Z",
+    "document": {"memory": {"repeat_caller": {}}},
+    "email": "ada@example.com",
     "embed": False,
+    "entity_id": "8821",
+    "entity_type": "order",
     "expected_updated_at": None,
+    "expected_version": None,
     "explain": False,
+    "external_id": "A-1",
+    "facts": {"plan": "Premium"},
     "graph": NoGraph(),
     "half_life_days": 30,
+    "id": "agent",
     "idempotency_key": "key",
+    "identifier_blacklist": ["+44"],
+    "identifier_source": "sip_header:X-Customer-Id",
+    "into": "bob",
+    "item_id": "item",
+    "kind": None,
     "limit": 5,
     "line_id": "line",
     "lines": "text",
+    "memory_enabled": True,
+    "memory_retention_days": 90,
     "message": "hello",
     "min_confidence": 0.5,
     "min_score": 0.25,
+    "name": "Ada",
     "new": "new",
+    "notes": "to be called back",
+    "now": datetime(2026, 1, 1, tzinfo=UTC),
     "old": "old",
     "options": None,
+    "phone": "+14155550192",
+    "priority": "high",
     "progress": None,
+    "prompt": "Be kind. {{memory}}",
+    "qa": "resolved",
     "query": "text",
     "read_only": None,
+    "reason": "refund",
+    "recent_messages": 5,
+    "related_to": {"entity_type": "order", "entity_id": "8821"},
     "respect_read_only": False,
+    "role": "user",
     "scope": "all",
     "since": datetime(2026, 1, 1, tzinfo=UTC),
     "source": "user",
+    "state": {"plan": "Premium"},
+    "state_keys": {"plan": 30},
+    "status": "delayed",
     "tenant_id": "acme",
+    "text": "a summary",
     "thread_id": "thread",
+    "to": "billing",
+    "ttl_days": 30,
+    "type": "follow_up",
     "until": "2026-01-01T00:00:00Z",
     "user_id": "ada",
+    "value": None,
+    "version": "3",
+    "wait": False,
 }
 """A sound value for every parameter there is: a new one has to be added here, and to one of the kinds below."""
 
-ID = {"actor", "agent_id", "conversation_id", "idempotency_key", "line_id", "tenant_id", "thread_id", "user_id"}
+BY_ONE_THING = dict.fromkeys(["phone", "email", "external_id"]) | {"kind": "sip_header:X-Customer-Id", "value": "7"}
+"""What `mem.contacts.find` takes exactly one of."""
+
+ID = {
+    "actor",
+    "after",
+    "agent_id",
+    "caller_identity",
+    "channel",
+    "contact_id",
+    "conversation_id",
+    "entity_id",
+    "entity_type",
+    "external_id",
+    "id",
+    "idempotency_key",
+    "into",
+    "item_id",
+    "line_id",
+    "name",
+    "priority",
+    "qa",
+    "reason",
+    "tenant_id",
+    "thread_id",
+    "to",
+    "type",
+    "user_id",
+    "version",
+}
 WORDS = {"block_type", "scope", "source"}
-FULL_TEXT = {"message", "query"}
-TEXT = {"content", "description", "new"}
-MOMENT = {"expected_updated_at", "since", "until"}
-OPTIONAL = {"conversation_id", "description", "expected_updated_at", "idempotency_key", "since", "thread_id", "until"}
+FULL_TEXT = {"message", "query", "text"}
+TEXT = {"content", "description", "new", "notes", "prompt", "status"}
+MOMENT = {"discussed_at", "expected_updated_at", "now", "since", "until"}
+FLAGS = {"defer", "embed", "explain", "respect_read_only", "wait"}
+OPTIONAL_FLAGS = {"analytics_enabled", "memory_enabled", "read_only"}
+OPTIONAL = {
+    "conversation_id",
+    "description",
+    "expected_updated_at",
+    "idempotency_key",
+    "notes",
+    "since",
+    "status",
+    "text",
+    "thread_id",
+    "until",
+}
+MOST = {"client.memory.recall": 50, "mem.changes": 10_000}
+"""The highest `limit`, where it is not 1,000."""
 
 NO_STRINGS = [5, 1.5, True, b"zebra", ["zebra"], {"zebra": 1}, object()]
 NO_TEXT = ["zebra\x00", "\x00", "zebra\ud800", "\udfff", *NO_STRINGS]
@@ -88,8 +177,10 @@ NO_LINES = [
 ]  # fmt: skip
 
 
-def bad(name):
+def bad(method, name):
     """Values that a parameter must refuse, wherever it stands."""
+    if (str(method), name) == ("mem.changes", "since"):
+        return ["", "zebra", "2026-01-01", -1, 2**63, 1.5, True, b"zebra", [1]]
     if name in ID:
         return ["", " ", "\n", *NO_TEXT]
     if name in WORDS:
@@ -100,22 +191,40 @@ def bad(name):
         return NO_TEXT
     if name in MOMENT:
         return ["", "zebra", "2026-01-01", "2026-01-01T00:00:00", datetime(2026, 1, 1), *NO_TEXT]  # noqa: DTZ001 - the fault under test
+    if name in FLAGS:
+        return [*NO_FLAG, None]
+    if name in OPTIONAL_FLAGS:
+        return NO_FLAG
     return {
+        "attributes": [5, "zebra", ["zebra"], {"zebra": {}}, {"sip_headers": "zebra"}, {"integration": ["zebra"]}],
+        "checkpointer": [5, "zebra"],
         "confidence": NO_FRACTION,
         "config": [5, "zebra", [1], {"configurable": 5}],
-        "embed": [*NO_FLAG, None],
-        "explain": [*NO_FLAG, None],
+        "document": [5, "zebra", ["zebra"], {}, {"memory": {}}, {"voice": {}}],
+        "email": ["", "zebra", "zebra@", "@zebra", "zebra @x.org", "a@b@zebra", *NO_TEXT],
+        "expected_version": [-1, 1.5, "1", True, [], 2**31],
+        "facts": [5, "zebra", ["zebra"], {"a": math.nan}, {"a": {1}}, {"": 1}, {1: 1}, {"a": "\ud800"}],
         "graph": [None, "zebra", 5, object()],
         "half_life_days": NO_POSITIVE,
-        "limit": [0, 51, -1, 5.0, "5", True, None, math.inf],
+        "identifier_blacklist": [5, "zebra", [5], [""], ["zebra\x00"], {"zebra": 1}],
+        "identifier_source": ["zebra", "zebra:x", "state:", *NO_TEXT],
+        "kind": ["", "zebra", "zebra:x", *NO_TEXT],
+        "limit": [0, MOST.get(str(method), 1_000) + 1, -1, 5.0, "5", True, math.inf],
         "lines": NO_LINES,
+        "memory_retention_days": [-1, 36_501, 1.5, "90", True],
         "min_confidence": NO_FRACTION,
         "min_score": NO_FRACTION,
         "old": ["", *NO_TEXT],
         "options": [5, "zebra", {}, {"memory_policy": {}}, MemoryPolicy(), RunOptions],
+        "phone": ["", "zebra", "123", "+1 zebra", "+999 123456", "1" * 40, *NO_TEXT],
         "progress": [5, "zebra"],
-        "read_only": NO_FLAG,
-        "respect_read_only": [*NO_FLAG, None],
+        "recent_messages": [-1, 1_001, 1.5, "5", True],
+        "related_to": [5, "zebra", {}, {"entity_type": "order"}],
+        "role": ["", "system", "USER", *NO_TEXT],
+        "state": [5, "zebra", ["zebra"], {"plan": math.nan}, {"plan": object()}],
+        "state_keys": [5, "zebra", [5], [""], {"zebra": 0}, {"zebra": "1"}, ["REPEAT_CALLER_QA"]],
+        "ttl_days": [0, -1, 1.5, "30", True],
+        "value": ["", *NO_TEXT],
     }[name]
 
 
@@ -123,12 +232,9 @@ def cases():
     for method in SYNC:
         for parameter in method.parameters:
             required = parameter.default is parameter.empty and parameter.name not in OPTIONAL
-            yield pytest.param(
-                method,
-                parameter.name,
-                [*bad(parameter.name), *([None] if required and parameter.name not in {"graph", "lines"} else [])],
-                id=f"{method}-{parameter.name}",
-            )
+            none = [None] if required and parameter.name not in {"graph", "lines"} else []
+            case = (method, parameter.name, [*bad(method, parameter.name), *none])
+            yield pytest.param(case, id=f"{method}-{parameter.name}")
 
 
 @pytest.fixture
@@ -137,19 +243,32 @@ def filled(mem, client):
     client.memory.append("core", "old", agent_id="agent")
     client.memory.remember("text")
     mem.agents.register("agent", NoGraph())
-    return mem, client
+    mem.agents.configure("agent", memory_enabled=True, state_keys=["plan"])
+    mem.contacts.create(id="bob")
+    return mem, client, mem.conversations.start("agent", user_id="ada")
 
 
-@pytest.mark.parametrize(("method", "name", "values"), list(cases()))
-def test_a_bad_argument_is_refused_named_and_nothing_is_written(filled, tables, method, name, values):
-    mem, client = filled
-    sound = {parameter.name: SOUND[parameter.name] for parameter in method.parameters}
+@pytest.fixture
+def sound(filled):
+    """The sound values of a method's parameters, with the ids of what is there."""
+    mem, _, conversation = filled
+    item = mem.contacts.add_open_item("ada", "Call back", agent_id="agent")
+    ids = {"conversation_id": conversation.id, "item_id": item.id}
+    return lambda method: {
+        parameter.name: {**SOUND, **ids, **(BY_ONE_THING if method.name == "find" else {})}[parameter.name]
+        for parameter in method.parameters
+    }
+
+
+@pytest.mark.parametrize("case", list(cases()))
+def test_a_bad_argument_is_refused_named_and_nothing_is_written(filled, sound, tables, case):
+    method, name, values = case
     before = tables()
     wrong = []
     for value in values:
         for way in (_call, _acall):
             try:
-                way(method, mem, client, {**sound, name: value})
+                way(method, filled, {**sound(method), name: value})
             except InvalidInputError as error:
                 field = {"lines": "line"}.get(name, name)
                 if field not in str(error) or "zebra" in str(error) or str(error) == "":
@@ -162,22 +281,20 @@ def test_a_bad_argument_is_refused_named_and_nothing_is_written(filled, tables, 
     assert tables() == before
 
 
-def _call(method, mem, client, arguments):
-    method.bound(mem, client)(**arguments)
+def _call(method, filled, arguments):
+    method.bound(*filled)(**arguments)
 
 
-def _acall(method, mem, client, arguments):
+def _acall(method, filled, arguments):
     twin = type(method)(method.room, f"a{method.name}", ())
-    asyncio.run(twin.bound(mem, client)(**arguments))
+    asyncio.run(twin.bound(*filled)(**arguments))
 
 
 @pytest.mark.parametrize("method", [one for one in SYNC if one.name != "close"], ids=str)
-def test_the_sound_values_are_sound(filled, method):
-    mem, client = filled
-    sound = {parameter.name: SOUND[parameter.name] for parameter in method.parameters}
-    if method.name == "update":
-        client.memory.delete("core", agent_id="agent")
-    _call(method, mem, client, sound)
+def test_the_sound_values_are_sound(filled, sound, method):
+    if str(method) == "client.memory.update":
+        filled[1].memory.delete("core", agent_id="agent")
+    _call(method, filled, sound(method))
 
 
 @pytest.mark.parametrize("block_type", ["core", "a", "_", "-", "0", "a" * 64, "recall-notes_2"])
@@ -221,7 +338,7 @@ def test_recall_in_agent_scope_without_an_agent_is_refused(memory):
 
 @pytest.mark.parametrize("thread_id", ["", " ", "zebra\x00", "\ud800", 5, "a" * 256])
 def test_a_bad_thread_in_the_config_is_refused(filled, thread_id):
-    _, client = filled
+    _, client, _ = filled
     with pytest.raises(InvalidInputError, match="thread_id"):
         client.agents.run("agent", "hello", config={"configurable": {"thread_id": thread_id}})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
+from pydantic import BaseModel
 
 from agentmem.testing import ScriptedChatModel
 
@@ -14,6 +15,11 @@ CALLS = AIMessage(
     response_metadata={"model_name": "scripted"},
     usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
 )
+
+
+class Drink(BaseModel):
+    name: str
+    hot: bool = True
 
 
 @tool
@@ -95,3 +101,28 @@ def test_a_step_may_raise():
 
     with pytest.raises(RuntimeError, match="overloaded"):
         ScriptedChatModel(script=[refuse]).invoke("a")
+
+
+@pytest.mark.parametrize("step", [{"name": "tea"}, Drink(name="tea"), lambda messages: {"name": "tea"}])
+async def test_arguments_are_a_call_of_the_first_tool_bound_last(step):
+    model = ScriptedChatModel(script=[step], repeat_last=True)
+    model.bind_tools([today])
+    bound = model.bind_tools([Drink, today])
+    for answer in (await bound.ainvoke("a"), joined(bound.stream("a"))):
+        assert [(call["name"], call["args"]) for call in answer.tool_calls] == [("Drink", {"name": "tea"})]
+
+
+def test_structured_output_is_scripted_with_its_arguments_or_with_broken_ones():
+    model = ScriptedChatModel(script=[{"name": "tea"}, {"name": []}, "no call"])
+    asked = model.with_structured_output(Drink, include_raw=True)
+    tea, broken, missing = (asked.invoke("a") for _ in range(3))
+    assert tea["parsed"] == Drink(name="tea")
+    assert broken["parsed"] is None
+    assert broken["parsing_error"] is not None
+    assert missing["parsed"] is None
+    assert missing["raw"].text == "no call"
+
+
+def test_arguments_without_a_tool_say_what_is_missing():
+    with pytest.raises(AssertionError, match="no tool was bound"):
+        ScriptedChatModel(script=[{"name": "tea"}]).invoke("a")

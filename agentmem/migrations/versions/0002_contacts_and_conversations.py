@@ -69,6 +69,13 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_agentmem_memory_change_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(
+            "ix_agentmem_memory_change_superseded",
+            ["ref"],
+            unique=False,
+            sqlite_where=sa.text("action = 'superseded'"),
+            postgresql_where=sa.text("action = 'superseded'"),
+        )
+        batch_op.create_index(
             batch_op.f("ix_agentmem_memory_change_tenant_id_user_id_id"), ["tenant_id", "user_id", "id"], unique=False
         )
 
@@ -283,3 +290,4 @@ def upgrade() -> None:
 
     with op.batch_alter_table("agentmem_store_state", schema=None) as batch_op:
         batch_op.add_column(sa.Column("change_seq", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("erased", sa.BigInteger(), server_default=sa.text("0"), nullable=False))

@@ -1,0 +1,128 @@
+"""Erasing lines: what outlived its retention, the tombstones that nobody waits for, and every row of a person."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from sqlmodel import Session, and_, col, delete, func, or_, select, update
+
+from agentmem import lifetimes
+from agentmem.archival import rows
+from agentmem.archival.index import IndexUnavailableError
+from agentmem.database import state
+from agentmem.tables import ArchivalLineRow, MemoryBlockRow, SearchIndexRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from agentmem.archival.chroma_index import ChromaIndex
+
+_SWEEP: Final = "sweep"
+
+
+def bury_expired(session: Session, *, days: int, now: datetime, limit: int) -> int:
+    """Leave tombstones of lines that outlived the retention of agents that keep their memory for so many days.
+
+    The headers stay as they are, because nobody could see these lines any more.
+
+    Args:
+        session: The transaction.
+        days: The retention.
+        now: What time it is.
+        limit: How many lines at most.
+
+    Returns:
+        How many lines.
+    """
+    chosen = (
+        col(ArchivalLineRow.deleted_at).is_(None),
+        col(ArchivalLineRow.updated_at) <= lifetimes.cutoff(now, days),
+        col(MemoryBlockRow.agent_id) != "",
+        lifetimes.kept_for(days, MemoryBlockRow.tenant_id, MemoryBlockRow.agent_id),
+    )
+    statement = (
+        select(ArchivalLineRow.id, ArchivalLineRow.block_id)
+        .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
+        .where(*chosen)
+        .order_by(col(ArchivalLineRow.block_id))
+        .limit(limit)
+    )
+    headers = sorted({block_id for _, block_id in session.exec(statement)})
+    locked = select(MemoryBlockRow.id).where(col(MemoryBlockRow.id).in_(headers))
+    session.exec(locked.order_by(col(MemoryBlockRow.id)).with_for_update()).all()  # whoever confirms a line waits here
+    lines = session.exec(statement.where(col(ArchivalLineRow.block_id).in_(headers))).all()
+    for block_id, some in groupby(lines, key=itemgetter(1)):
+        rows.bury(session, block_id, [line_id for line_id, _ in some], moment=now, actor=_SWEEP)
+    return len(lines)
+
+
+def spare_tombstones(session: Session) -> list[tuple[str, int]]:
+    """Every header with more than one tombstone that all indexes know of, and the number of the newest, which stays.
+
+    It stays for those who keep the scope in memory: they see that there were some, and read it anew.
+    """
+    watermarks = session.exec(select(SearchIndexRow.watermark).where(~col(SearchIndexRow.erase))).all()
+    upto = min(watermarks, default=state(session).seq)
+    statement = (
+        select(ArchivalLineRow.block_id, func.max(ArchivalLineRow.seq))
+        .where(_BURIED, col(ArchivalLineRow.seq) <= upto)
+        .group_by(col(ArchivalLineRow.block_id))
+        .having(func.count() > 1)
+        .order_by(col(ArchivalLineRow.block_id))
+    )
+    return [(block_id, seq) for block_id, seq in session.exec(statement)]
+
+
+def clear(session: Session, spare: Sequence[tuple[str, int]], *, limit: int) -> int:
+    """Delete tombstones, those of each header that are older than the one that stays.
+
+    Args:
+        session: The transaction.
+        spare: Some of what `spare_tombstones` found.
+        limit: How many at most.
+
+    Returns:
+        How many.
+    """
+    block_id, seq = col(ArchivalLineRow.block_id), col(ArchivalLineRow.seq)
+    newest = or_(*(and_(block_id == header, seq == stays) for header, stays in spare))
+    session.exec(update(ArchivalLineRow).where(newest).values(chunks=0))
+    older = or_(*(and_(block_id == header, seq < stays) for header, stays in spare))
+    some = select(ArchivalLineRow.id).where(_BURIED, older).limit(limit)
+    return session.exec(delete(ArchivalLineRow).where(col(ArchivalLineRow.id).in_(some))).rowcount
+
+
+def erase(session: Session, tenant_id: str, user_ids: Sequence[str]) -> bool:
+    """Delete every block of these users with its history, and every line with what it is found by, tombstones too.
+
+    Every index is marked to be filled anew, if one of them may ever have held a
+    vector of theirs.
+
+    Returns:
+        Whether there was anything.
+    """
+    own = col(MemoryBlockRow.tenant_id) == tenant_id, col(MemoryBlockRow.user_id).in_(user_ids)
+    line = select(ArchivalLineRow.id).join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
+    if session.exec(line.where(*own).limit(1)).first() is not None:
+        session.exec(update(SearchIndexRow).values(erase=True))
+    return session.exec(delete(MemoryBlockRow).where(*own)).rowcount > 0
+
+
+def tell(index: ChromaIndex) -> str | None:
+    """Tell the index what is gone, and fill it anew if it holds what was erased; why that has to wait, if it has to."""
+    standing = index.standing()
+    left_over = not standing.begun and standing.doubt is not None  # of an index that no row speaks of any more
+    try:
+        if standing.erase or left_over:
+            index.rebuild(lambda _done, _total: None)
+        elif standing.begun and standing.pending and standing.doubt is None:
+            index.catch_up()
+    except IndexUnavailableError as error:
+        return str(error) if standing.erase else None
+    return None
+
+
+_BURIED: Final = col(ArchivalLineRow.deleted_at).is_not(None)

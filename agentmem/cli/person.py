@@ -1,0 +1,115 @@
+"""`changes` and `forget`: what was written about one person, and its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.text import Text
+
+from agentmem.cli.asking import Yes, require_yes
+from agentmem.cli.call import DEFAULT, Call, command
+from agentmem.cli.output import in_commands, notice, one_line, print_json, print_sentence, screen, waiting
+from agentmem.cli.remembered import feed_table
+
+if TYPE_CHECKING:
+    from agentmem.client.store import AgentMem
+    from agentmem.records import ForgetReceipt, MemoryChange
+
+_DIGITS: Final = 18
+"""The most digits of a change's number."""
+
+
+@command
+def changes(
+    call: Call,
+    *,
+    person: Annotated[str | None, typer.Argument(metavar="USER", help="The person; else the one of --user.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Only after this change, by number; or from this hour on, as a time."),
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="How many at most.")] = 1_000,
+) -> None:
+    """Show what was written about a person, and by whom.
+
+    The oldest comes first. With --agent, only what that agent knows. What expired or was forgotten since is shown
+    without its content. Long texts are cut; --json has all of it.
+    """
+    user_id = call.user_id if person is None else person
+    with call.existing_store() as mem:
+        found = _changes(mem, user_id, _since(since), agent_id=call.agent, limit=limit)
+    if call.json:
+        print_json(found)
+        return
+    if not found:
+        screen().print(Text(f"No changes for user {one_line(user_id, limit=40)}."), soft_wrap=True)
+        return
+    screen().print(feed_table(found))
+    if len(found) == limit:
+        notice(f"There may be more: {call.line('changes', user_id, '--since', str(found[-1].id))}")
+
+
+@command
+def forget(
+    call: Call,
+    *,
+    person: Annotated[str, typer.Argument(metavar="USER", help="The person to forget.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", metavar="", help="Finish all of it now, and come back when it is done.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Erase all that is kept of a person, and print the receipt.
+
+    It is everything of every agent: blocks, lines, facts, conversations, identifiers, changes. It cannot be undone. On
+    a terminal you are asked first.
+    """
+    with call.existing_store() as mem:
+        require_yes(f"Erase all that is kept of user {one_line(person, limit=40)}, for good?", yes=yes)
+        with waiting("Erasing…"):
+            receipt = _in_commands(mem.forget(person, wait=wait))
+    if call.json:
+        print_json(receipt)
+        return
+    _print_receipt(call, receipt)
+
+
+def _changes(
+    mem: AgentMem, user_id: str, since: int | str | None, *, agent_id: str | None, limit: int
+) -> list[MemoryChange]:
+    """The changes after a point, of all agents or of one; those are sought page by page."""
+    found: list[MemoryChange] = []
+    while True:
+        page = mem.changes(user_id, since=since, limit=limit)
+        found += [each for each in page if agent_id is None or each.agent_id == agent_id]
+        if len(page) < limit or len(found) >= limit:
+            return found[:limit]
+        since = page[-1].id
+
+
+def _since(typed: str | None) -> int | str | None:
+    is_number = typed is not None and typed.isdecimal() and len(typed) <= _DIGITS
+    return int(typed) if typed is not None and is_number else typed
+
+
+def _in_commands(receipt: ForgetReceipt) -> ForgetReceipt:
+    pending, out_of_reach = (tuple(map(in_commands, some)) for some in (receipt.pending, receipt.out_of_reach))
+    return replace(receipt, pending=pending, out_of_reach=out_of_reach)
+
+
+def _print_receipt(call: Call, receipt: ForgetReceipt) -> None:
+    console = screen()
+    for title, sentences in (
+        ("Erased", receipt.done),
+        ("Pending", receipt.pending),
+        ("Out of reach", receipt.out_of_reach),
+    ):
+        if sentences:
+            console.print(Text(title, style="bold"))
+        for sentence in sentences:
+            print_sentence(console, Text(f"- {one_line(sentence)}"))
+    if receipt.pending:
+        everyones = replace(call, tenant=DEFAULT, user=None, agent=None)
+        console.print(Text(f"Finish it:  {everyones.line('sweep')}"), soft_wrap=True)

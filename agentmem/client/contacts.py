@@ -1,0 +1,402 @@
+"""`mem.contacts`: the people a tenant's agents talk to, and what each agent knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+from agentmem import inputs
+from agentmem.client.twin import twin
+from agentmem.contacts.identity import Identity, parse_source
+from agentmem.contacts.reading import RECENT_MESSAGES
+from agentmem.contacts.store import MAX_PAGE
+from agentmem.contacts.writing import KEEP, Keep
+from agentmem.errors import InvalidInputError
+from agentmem.models import Scope
+from agentmem.records import EntityRef
+
+if TYPE_CHECKING:
+    import builtins
+    from datetime import datetime
+
+    from agentmem.client.house import House
+    from agentmem.records import Contact, ContactMemory, Json, OpenItem
+
+_OPERATOR: Final = "operator"
+
+
+class Contacts:
+    """The contacts of one tenant. Each method has an async twin whose name begins with `a`.
+
+    A contact's id is the `user_id` of their memory. That of one who was merged
+    into another leads to the other, in every call.
+    """
+
+    def __init__(self, house: House, tenant_id: str) -> None:
+        self._house = house
+        self._tenant_id = tenant_id
+
+    def create(
+        self,
+        *,
+        id: str | None = None,
+        phone: str | None = None,
+        email: str | None = None,
+        external_id: str | None = None,
+        name: str | None = None,
+    ) -> Contact:
+        """Make a contact. Conversations do so by themselves; this is for those who are known before they call.
+
+            >>> mem.contacts.create(id="ada", phone="+1 (415) 555-0192").phone
+            '+14155550192'
+
+        Args:
+            id: The id that your application knows them by; without it they get a new one.
+            phone: Their telephone number. Without a country code it is read in `default_region`.
+            email: Their e-mail address.
+            external_id: Their id in another system.
+            name: What they are called.
+
+        Raises:
+            ConflictError: There is a contact with this id, or another is known by one of these.
+            InvalidInputError: One of these breaks its rule.
+        """
+        identities = self._house.contacts.known_by(phone=phone, email=email, external_id=external_id)
+        contact_id = None if id is None else self._id("id", id)
+        return self._house.contacts.create(self._tenant_id, contact_id=contact_id, identities=identities, name=name)
+
+    def get(self, contact_id: str) -> Contact:
+        """One contact.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        return self._house.contacts.get(self._tenant_id, self._id("contact_id", contact_id))
+
+    def find(
+        self,
+        *,
+        phone: str | None = None,
+        email: str | None = None,
+        external_id: str | None = None,
+        kind: str | None = None,
+        value: str | None = None,
+    ) -> Contact | None:
+        """The contact who is known by one thing, or None.
+
+            >>> _ = mem.contacts.create(id="ada", email="Ada@Example.com")
+            >>> mem.contacts.find(email="ada@example.COM").id
+            'ada'
+
+        Args:
+            phone: A telephone number.
+            email: An e-mail address.
+            external_id: An id in another system.
+            kind: A custom source, such as `sip_header:X-Customer-Id`, that `value` came from.
+            value: What was there.
+
+        Raises:
+            InvalidInputError: Not exactly one of them is given, or it breaks its rule.
+        """
+        given = [*self._house.contacts.known_by(phone=phone, email=email, external_id=external_id)]
+        if kind is not None or value is not None:
+            given.append(self._custom(kind, value))
+        if len(given) != 1:
+            raise InvalidInputError(
+                f"phone, email, external_id, kind: {len(given)} are given; give exactly one, and value with kind"
+            )
+        return self._house.contacts.find(self._tenant_id, given[0])
+
+    def list(self, *, limit: int = 100, after: str | None = None) -> builtins.list[Contact]:
+        """The contacts in the order they were made, then by id.
+
+        Args:
+            limit: How many at most, 1 to 1,000.
+            after: The id of the last contact of the page before.
+
+        Raises:
+            NotFoundError: There is no contact `after`.
+            InvalidInputError: The limit is out of range.
+        """
+        inputs.count("limit", limit, low=1, high=MAX_PAGE)
+        last = None if after is None else self._id("after", after)
+        return self._house.contacts.list(self._tenant_id, limit=limit, after=last)
+
+    def link(
+        self, contact_id: str, *, phone: str | None = None, email: str | None = None, external_id: str | None = None
+    ) -> Contact:
+        """Let a contact be known by more, beside what they are known by already.
+
+        Args:
+            contact_id: The contact.
+            phone: Another telephone number.
+            email: Another e-mail address.
+            external_id: Another id in another system.
+
+        Raises:
+            NotFoundError: There is no such contact.
+            ConflictError: Another contact is known by one of these; if they are one person, use `merge`.
+            InvalidInputError: Nothing is given, or it breaks its rule.
+        """
+        identities = self._house.contacts.known_by(phone=phone, email=email, external_id=external_id)
+        if not identities:
+            raise InvalidInputError("phone, email, external_id: none is given; give what they are to be known by")
+        return self._house.contacts.link(self._tenant_id, self._id("contact_id", contact_id), identities)
+
+    def merge(self, contact_id: str, *, into: str) -> Contact:
+        """Let a contact be another one, with all their memory, for good; their id leads to the other from then on.
+
+        Args:
+            contact_id: The contact who turned out to be another.
+            into: The one who stays.
+
+        Returns:
+            The contact who stays.
+
+        Raises:
+            NotFoundError: There is no such contact.
+            InvalidInputError: Both are the same id.
+        """
+        loser, winner = self._id("contact_id", contact_id), self._id("into", into)
+        self._house.merging.merge(self._tenant_id, loser, winner, actor=_OPERATOR)
+        self._house.index.nudge()
+        return self._house.contacts.get(self._tenant_id, winner)
+
+    def memory(self, contact_id: str, *, agent_id: str) -> ContactMemory:
+        """What one agent knows of a contact now, with as many recent messages as the agent is configured to see.
+
+        Args:
+            contact_id: The contact.
+            agent_id: The agent; one that knows nothing of them gives an empty memory of version 0.
+
+        Raises:
+            NotFoundError: There is no such contact.
+        """
+        scope = self._scope(contact_id, agent_id)
+        configured = self._house.agent_settings.list(self._tenant_id, agent_id)
+        recent_messages = configured[0].settings.recent_messages if configured else RECENT_MESSAGES
+        return self._house.contact_memory.get(scope, recent_messages=recent_messages)
+
+    def patch_facts(
+        self,
+        contact_id: str,
+        facts: Mapping[str, Json],
+        *,
+        agent_id: str,
+        ttl_days: int | None = None,
+        expected_version: int | None = None,
+    ) -> ContactMemory:
+        """Add or replace the facts that are named, and remove those whose value is None; the others stay.
+
+            >>> _ = mem.contacts.create(id="ada")
+            >>> _ = mem.contacts.patch_facts("ada", {"tea": "rye", "city": "Oslo"}, agent_id="support")
+            >>> mem.contacts.patch_facts("ada", {"city": None}, agent_id="support").facts
+            {'tea': 'rye'}
+
+        Args:
+            contact_id: The contact.
+            facts: JSON values by key, each at most `max_value_bytes`. Keys must not begin with `REPEAT_CALLER_`.
+            agent_id: The agent whose knowledge it is.
+            ttl_days: How long the facts given here live, from the hour it is now; without it, and at most,
+                as long as the agent's retention and `max_fact_days` allow.
+            expected_version: The `version` of the memory you read; None writes whatever it is now.
+
+        Returns:
+            The memory as it is now.
+
+        Raises:
+            NotFoundError: There is no such contact.
+            ConflictError: The memory has another version; `current` holds it.
+            InvalidInputError: A key, a value or a number breaks a rule.
+        """
+        return self._house.contact_memory.patch_facts(
+            self._scope(contact_id, agent_id),
+            facts,
+            ttl_days=ttl_days,
+            actor=_OPERATOR,
+            expected_version=expected_version,
+        )
+
+    def update_summary(
+        self, contact_id: str, text: str | None, *, agent_id: str, expected_version: int | None = None
+    ) -> ContactMemory:
+        """Replace the summary of past conversations.
+
+        Args:
+            contact_id: The contact.
+            text: The whole new summary, at most `max_block_chars` characters; None removes it.
+            agent_id: The agent whose knowledge it is.
+            expected_version: The `version` of the memory you read; None writes whatever it is now.
+
+        Returns:
+            The memory as it is now.
+
+        Raises:
+            NotFoundError: There is no such contact.
+            ConflictError: The memory has another version; `current` holds it.
+            InvalidInputError: The text is blank or too long.
+        """
+        return self._house.contact_memory.update_summary(
+            self._scope(contact_id, agent_id), text, actor=_OPERATOR, expected_version=expected_version
+        )
+
+    def put_entity(
+        self,
+        contact_id: str,
+        entity_type: str,
+        entity_id: str,
+        *,
+        agent_id: str,
+        facts: Mapping[str, Json] | None = None,
+        status: str | Keep | None = KEEP,
+        notes: str | Keep | None = KEEP,
+        discussed_at: datetime | str | None = None,
+        expected_version: int | None = None,
+    ) -> ContactMemory:
+        """Make an entity, such as an order or an appointment, or change what is given of it.
+
+            >>> _ = mem.contacts.create(id="ada")
+            >>> _ = mem.contacts.put_entity(
+            ...     "ada", "order", "8821", agent_id="support", facts={"carrier": "UPS"}, status="delayed"
+            ... )
+            >>> memory = mem.contacts.put_entity("ada", "order", "8821", agent_id="support", status="sent")
+            >>> memory.entities[0].facts, memory.entities[0].status
+            ({'carrier': 'UPS'}, 'sent')
+
+        Args:
+            contact_id: The contact.
+            entity_type: What it is, such as `order`.
+            entity_id: Its id within the type.
+            agent_id: The agent whose knowledge it is.
+            facts: Facts to add or replace, JSON values by key, of at most `max_value_bytes` together; None as a value
+                removes one.
+            status: The new status; None removes it, and without it the old one stays.
+            notes: The new notes, likewise.
+            discussed_at: When it was last talked about; without it now, if anything else is given.
+            expected_version: The `version` of the memory you read; None writes whatever it is now.
+
+        Returns:
+            The memory as it is now.
+
+        Raises:
+            NotFoundError: There is no such contact.
+            ConflictError: The memory has another version; `current` holds it.
+            InvalidInputError: A part of it breaks a rule.
+        """
+        return self._house.contact_memory.put_entity(
+            self._scope(contact_id, agent_id),
+            EntityRef(entity_type, entity_id),
+            facts=facts,
+            status=status,
+            notes=notes,
+            discussed_at=discussed_at,
+            actor=_OPERATOR,
+            expected_version=expected_version,
+        )
+
+    def delete_entity(self, contact_id: str, entity_type: str, entity_id: str, *, agent_id: str) -> None:
+        """Remove an entity; nothing happens when there is none.
+
+        Raises:
+            NotFoundError: There is no such contact.
+        """
+        name = EntityRef(entity_type, entity_id)
+        self._house.contact_memory.delete_entity(self._scope(contact_id, agent_id), name, actor=_OPERATOR)
+
+    def add_open_item(
+        self,
+        contact_id: str,
+        description: str,
+        *,
+        agent_id: str,
+        type: str = "follow_up",
+        priority: str = "normal",
+        related_to: EntityRef | Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> OpenItem:
+        """Note something that is still to be done.
+
+            >>> _ = mem.contacts.create(id="ada")
+            >>> item = mem.contacts.add_open_item("ada", "Call back on Friday", agent_id="support")
+            >>> mem.contacts.memory("ada", agent_id="support").open_items == (item,)
+            True
+
+        Args:
+            contact_id: The contact.
+            description: What is to be done, at most `max_line_chars` characters.
+            agent_id: The agent whose knowledge it is.
+            type: What kind of thing it is, in a word.
+            priority: How much it matters, in a word.
+            related_to: The entity it is about, as an `EntityRef` or as `{"entity_type": …, "entity_id": …}`.
+            idempotency_key: The same key again returns the first item instead of adding another.
+
+        Raises:
+            NotFoundError: There is no such contact, or what the key wrote is gone.
+            ConflictError: The key was used for another write.
+            InvalidInputError: A part of it breaks a rule.
+        """
+        return self._house.contact_memory.add_open_item(
+            self._scope(contact_id, agent_id),
+            description,
+            type=type,
+            priority=priority,
+            related_to=None if related_to is None else _reference(related_to),
+            actor=_OPERATOR,
+            idempotency_key=None if idempotency_key is None else self._id("idempotency_key", idempotency_key),
+        )
+
+    def resolve_open_item(self, contact_id: str, item_id: str, *, agent_id: str) -> OpenItem:
+        """Note that something was done; nothing changes when it was resolved before.
+
+        Raises:
+            NotFoundError: There is no such contact, or this agent has no such item of theirs.
+        """
+        scope = self._scope(contact_id, agent_id)
+        return self._house.contact_memory.resolve_open_item(scope, self._id("item_id", item_id), actor=_OPERATOR)
+
+    def reset(self, contact_id: str, *, agent_id: str) -> None:
+        """Erase all that one agent knows of a contact: hidden at once, and deleted for good.
+
+        Raises:
+            NotFoundError: There is no such contact.
+        """
+        scope = self._scope(contact_id, agent_id)
+        contact = self._house.contacts.get(self._tenant_id, scope.user_id)
+        self._house.forgetting.reset(Scope(self._tenant_id, contact.id, agent_id), actor=_OPERATOR)
+        self._house.index.nudge()
+
+    acreate = twin(create)
+    aget = twin(get)
+    afind = twin(find)
+    alist = twin(list)  # noqa: A003 - the method of this class
+    alink = twin(link)
+    amerge = twin(merge)
+    amemory = twin(memory)
+    apatch_facts = twin(patch_facts)
+    aupdate_summary = twin(update_summary)
+    aput_entity = twin(put_entity)
+    adelete_entity = twin(delete_entity)
+    aadd_open_item = twin(add_open_item)
+    aresolve_open_item = twin(resolve_open_item)
+    areset = twin(reset)
+
+    def __repr__(self) -> str:
+        return f"<Contacts tenant_id={self._tenant_id!r}>"
+
+    def _scope(self, contact_id: str, agent_id: str) -> Scope:
+        return Scope(self._tenant_id, self._id("contact_id", contact_id), self._id("agent_id", agent_id))
+
+    def _id(self, field: str, value: object) -> str:
+        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
+
+    def _custom(self, kind: object, value: object) -> Identity:
+        return parse_source(kind, field="kind").holding("value", value, limit=self._house.settings.max_id_chars)
+
+
+def _reference(given: object) -> EntityRef:
+    if isinstance(given, EntityRef):
+        return given
+    if not isinstance(given, Mapping) or set(cast("Mapping[object, object]", given)) != {"entity_type", "entity_id"}:
+        raise InvalidInputError('related_to: must be an EntityRef or {"entity_type": …, "entity_id": …}')
+    named = cast("Mapping[str, str]", given)
+    return EntityRef(named["entity_type"], named["entity_id"])

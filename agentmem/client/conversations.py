@@ -1,0 +1,422 @@
+"""`mem.conversations`, and the conversation it begins: what an agent's code works with while it talks to someone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self, cast, get_args
+
+from agentmem import inputs
+from agentmem.client.twin import twin
+from agentmem.conversations import callers, prompts
+from agentmem.conversations.callers import Caller
+from agentmem.conversations.mappings import CallerMemory, State
+from agentmem.conversations.store import Begun, Ending, Opening, Said, Turn
+from agentmem.display import Values
+from agentmem.errors import AgentMemError, InvalidInputError
+from agentmem.records import ConversationRecord, Role
+
+if TYPE_CHECKING:
+    import builtins
+    from types import TracebackType
+
+    from agentmem.client.house import House
+
+MAX_PAGE: Final = 1_000
+"""The most conversations that one call lists, and the most deferred ones that one call works off."""
+
+_ROLES: tuple[Role, ...] = get_args(Role)
+_log: Final = logging.getLogger(__name__)
+
+
+class Conversations:
+    """The conversations of one tenant. Each method has an async twin whose name begins with `a`."""
+
+    def __init__(self, house: House, tenant_id: str) -> None:
+        self._house = house
+        self._tenant_id = tenant_id
+
+    def start(
+        self,
+        agent_id: str,
+        *,
+        version: str | None = None,
+        channel: str = "voice",
+        thread_id: str | None = None,
+        phone: str | None = None,
+        email: str | None = None,
+        external_id: str | None = None,
+        user_id: str | None = None,
+        caller_identity: str | None = None,
+        attributes: Mapping[str, object] | None = None,
+        state: Mapping[str, object] | None = None,
+        name: str | None = None,
+    ) -> Conversation:
+        """Begin a conversation. Leaving its block ends it; an exception ends it as failed.
+
+            >>> mem.agents.configure("support", memory_enabled=True, state_keys=["cheese_type"]).memory_enabled
+            True
+            >>> with mem.conversations.start("support", phone="+14155550192") as conv:
+            ...     conv.state["cheese_type"] = "brie"
+            >>> with mem.conversations.start("support", phone="+1 (415) 555-0192") as conv:
+            ...     conv.memory["cheese_type"]
+            'brie'
+
+        Without anything that says who is calling the conversation is anonymous:
+        nothing is read, and nothing is kept but that it took place.
+
+        Args:
+            agent_id: An agent that was configured.
+            version: Which version of it.
+            channel: What it is held over: `voice`, `sms`, `email`, `chat`, or a word of your own.
+            thread_id: The thread it is held in, which has one open conversation at a time.
+            phone: The caller's number.
+            email: The caller's address.
+            external_id: The caller's id in another system.
+            user_id: The caller's id, as `mem.client` takes it.
+            caller_identity: Another word for `user_id`.
+            attributes: `{"sip_headers": {…}, "integration": {…}}`, for an agent whose `identifier_source` is there.
+            state: What `conv.state` begins with.
+            name: What the caller is called.
+
+        Raises:
+            NotFoundError: The agent was never configured.
+            ConflictError: The thread has an open conversation; `resume` goes on with it.
+            InvalidInputError: An argument breaks a rule.
+        """
+        limit = self._house.settings.max_id_chars
+        caller = callers.caller(
+            user_id=user_id,
+            caller_identity=caller_identity,
+            identities=self._house.contacts.known_by(phone=phone, email=email, external_id=external_id),
+            attributes=attributes,
+            state=_mapping("state", state),
+            name=name,
+            limit=limit,
+        )
+        opening = Opening(
+            agent_id=self._id("agent_id", agent_id),
+            version=None if version is None else self._id("version", version),
+            channel=self._id("channel", channel),
+            thread_id=None if thread_id is None else self._id("thread_id", thread_id),
+            caller=caller,
+        )
+        begun = self._house.conversations.start(self._tenant_id, opening)
+        return Conversation(self._house, self._tenant_id, begun, caller)
+
+    def resume(self, conversation_id: str) -> Conversation:
+        """Go on with an open conversation, in this process or another; its state begins empty.
+
+        Raises:
+            NotFoundError: There is no such conversation.
+            InvalidInputError: It is over.
+        """
+        begun = self._house.conversations.resume(self._tenant_id, self._id("conversation_id", conversation_id))
+        return Conversation(self._house, self._tenant_id, begun, Caller())
+
+    def get(self, conversation_id: str) -> ConversationRecord:
+        """One conversation as it is now: what its agent had, what was said, and what was written because of it.
+
+        Raises:
+            NotFoundError: There is no such conversation.
+        """
+        return self._house.records.get(self._tenant_id, self._id("conversation_id", conversation_id))
+
+    def find(self, *, thread_id: str) -> ConversationRecord | None:
+        """The open conversation of a thread, or None."""
+        return self._house.records.find(self._tenant_id, self._id("thread_id", thread_id))
+
+    def list(
+        self, *, agent_id: str | None = None, user_id: str | None = None, limit: int = 100, after: str | None = None
+    ) -> builtins.list[ConversationRecord]:
+        """The conversations of the tenant, the newest first.
+
+        Args:
+            agent_id: Only those of this agent.
+            user_id: Only those with this person.
+            limit: How many at most, 1 to 1,000.
+            after: The id of the last one of the page before.
+
+        Raises:
+            NotFoundError: There is no conversation `after`.
+        """
+        found = self._house.records.list(
+            self._tenant_id,
+            agent_id=None if agent_id is None else self._id("agent_id", agent_id),
+            user_id=None if user_id is None else self._id("user_id", user_id),
+            limit=inputs.count("limit", limit, low=1, high=MAX_PAGE),
+            after=None if after is None else self._id("after", after),
+        )
+        return Values(found)
+
+    def end(self, conversation_id: str, *, defer: bool = False) -> ConversationRecord:
+        """End a conversation from outside; what its state held is not known here. One that is over stays as it is.
+
+        Args:
+            conversation_id: Which conversation.
+            defer: Whether its transcript is left to `work`.
+
+        Raises:
+            NotFoundError: There is no such conversation.
+        """
+        self._id("conversation_id", conversation_id)
+        inputs.flag("defer", defer)
+        return _ended(self._house, self._tenant_id, conversation_id, Ending(), defer=defer)
+
+    def work(self, limit: int | None = None) -> int:
+        """Read transcripts that were left for later, or whose reading was cut short.
+
+        Several processes may work at once: no transcript is read by two.
+
+        Args:
+            limit: How many at most; all there are without it.
+
+        Returns:
+            How many were read.
+        """
+        if limit is not None:
+            inputs.count("limit", limit, low=1, high=MAX_PAGE)
+        learning = self._house.learning
+        return sum(learning.run(self._tenant_id, one) for one in learning.pending(self._tenant_id, limit))
+
+    astart = twin(start)
+    aresume = twin(resume)
+    aget = twin(get)
+    afind = twin(find)
+    alist = twin(list)  # noqa: A003 - the method of this class
+    aend = twin(end)
+    awork = twin(work)
+
+    def __repr__(self) -> str:
+        return f"<Conversations tenant_id={self._tenant_id!r}>"
+
+    def _id(self, field: str, value: str) -> str:
+        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
+
+
+class Conversation:
+    """One open conversation, for the code that holds it.
+
+    `memory` is what was known of the caller when the turn began; `state` is
+    kept at the end, as far as the agent's `state_keys` name it. Both are there
+    at once, without any I/O; every other step is one transaction, and has an
+    async twin whose name begins with `a`.
+    """
+
+    def __init__(self, house: House, tenant_id: str, begun: Begun, caller: Caller) -> None:
+        self._house = house
+        self._tenant_id = tenant_id
+        self.id = begun.id
+        self.agent_id = begun.agent_id
+        self.version = begun.version
+        self.channel = begun.channel
+        self.thread_id = begun.thread_id
+        self._caller = caller
+        self._awaited = callers.awaited(begun.settings)
+        self._unplaced: list[Said] = []
+        self._state = begun.state
+        self._memory = CallerMemory({})
+        self._identity = ""
+        self._is_over = False
+        self._take(begun.turn)
+
+    @property
+    def caller_identity(self) -> str:
+        """Who it is with, as `user_id`; `""` while that is not known."""
+        return self._identity
+
+    @property
+    def memory(self) -> CallerMemory:
+        """What is remembered of the caller, as it was when the turn began."""
+        return self._memory
+
+    @property
+    def state(self) -> State:
+        """What is noted during the conversation; what `state_keys` names is kept at its end."""
+        return self._state
+
+    def add_message(self, role: Role, content: str, *, external_id: str | None = None) -> None:
+        """Add what was said. A message of the user begins a turn, for which memory is read afresh.
+
+        Card numbers, passwords and the like are replaced before anything is stored.
+
+        Args:
+            role: `user`, `assistant` or `tool`.
+            content: What was said.
+            external_id: The id that the message has elsewhere; it is added once.
+
+        Raises:
+            InvalidInputError: An argument breaks a rule, or the conversation is over.
+            NotFoundError: The conversation is gone.
+        """
+        settings = self._house.settings
+        said = Said(
+            role=inputs.one_of("role", role, _ROLES),
+            content=inputs.text("content", content, limit=settings.max_block_chars),
+            at=self._house.conversations.now(),
+            external_id=None
+            if external_id is None
+            else inputs.identifier("external_id", external_id, limit=settings.max_id_chars),
+        )
+        self._add(said, new_turn=said.role == "user")
+        if not self._identity and self._awaited is not None:
+            self._unplaced.append(said)
+
+    def say(self, content: str) -> None:
+        """Add what the agent said.
+
+        Raises:
+            InvalidInputError: It is empty or too long, or the conversation is over.
+            NotFoundError: The conversation is gone.
+        """
+        self.add_message("assistant", content)
+
+    def render_prompt(self, prompt: str, query: str | None = None) -> str:
+        """The prompt with what is known about the caller in place of `{{memory}}`.
+
+        At most ten remembered facts; where there are none, nothing. A prompt
+        without the placeholder is given back as it is, and nothing is looked up.
+
+        Args:
+            prompt: The agent's prompt.
+            query: What the facts are to answer; without it, the newest and surest are taken.
+
+        Raises:
+            InvalidInputError: An argument breaks a rule, or the conversation is over.
+            NotFoundError: The conversation is gone.
+            BackendError: The embedding model or the database could not do it.
+        """
+        inputs.text("prompt", prompt, empty=True)
+        if query is not None:
+            inputs.text("query", query)
+        if self._newly_known() is not None:
+            self._add(new_turn=True)
+        if not prompts.wants_memory(prompt):
+            return prompt
+        return prompts.filled(prompt, self._house.retriever.facts(self._tenant_id, self.id, query))
+
+    def handoff(self, to: str, reason: str | None = None) -> None:
+        """Note that the caller is handed to someone else.
+
+        Args:
+            to: To whom.
+            reason: Why.
+
+        Raises:
+            InvalidInputError: An argument breaks a rule, or the conversation is over.
+            NotFoundError: The conversation is gone.
+        """
+        self._note(
+            handoff_to=self._word("to", to), handoff_reason=None if reason is None else self._word("reason", reason)
+        )
+
+    def set_outcome(self, qa: str) -> None:
+        """Note what became of the conversation, such as `resolved`, which the metrics count.
+
+        Raises:
+            InvalidInputError: It is empty or too long, or the conversation is over.
+            NotFoundError: The conversation is gone.
+        """
+        self._note(qa=self._word("qa", qa))
+
+    def end(self, *, defer: bool = False) -> ConversationRecord:
+        """End the conversation: keep what the state has for memory, and have its transcript read.
+
+        Ending one that is over changes nothing. A chat model that fails, or
+        answers what cannot be used, is noted in the record, and is no error.
+
+        Args:
+            defer: Whether the transcript is left to `mem.conversations.work`.
+
+        Raises:
+            InvalidInputError: A value of the state cannot be kept; the conversation is still open.
+            NotFoundError: The conversation is gone.
+        """
+        inputs.flag("defer", defer)
+        ending = Ending(keep=self._state.to_keep(), said=tuple(self._unplaced), caller=self._newly_known())
+        record = _ended(self._house, self._tenant_id, self.id, ending, defer=defer)
+        self._is_over = True
+        self._identity = record.caller_identity
+        return record
+
+    aadd_message = twin(add_message)
+    asay = twin(say)
+    arender_prompt = twin(render_prompt)
+    ahandoff = twin(handoff)
+    aset_outcome = twin(set_outcome)
+    aend = twin(end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_over:
+            return
+        if kind is None:
+            self.end()
+        else:
+            self._fail()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.__exit__, kind, error, traceback)
+
+    def __repr__(self) -> str:
+        return f"<Conversation id={self.id!r} agent_id={self.agent_id!r}>"
+
+    def _add(self, *said: Said, new_turn: bool) -> None:
+        """Add messages after those that wait until it is known whose they are."""
+        turn = self._house.conversations.add(
+            self._tenant_id, self.id, (*self._unplaced, *said), caller=self._newly_known(), new_turn=new_turn
+        )
+        self._take(turn)
+        if self._identity:
+            self._unplaced.clear()
+
+    def _take(self, turn: Turn) -> None:
+        self._identity = turn.caller_identity
+        if turn.fields is not None:
+            self._memory = CallerMemory(turn.fields)
+
+    def _newly_known(self) -> Caller | None:
+        """Who the caller is, where the state says it by now and nothing did before."""
+        if self._identity or self._awaited is None:
+            return None
+        known = self._awaited.identity(None, self._state, limit=self._house.settings.max_id_chars)
+        return None if known is None else replace(self._caller, state=dict(self._state))
+
+    def _note(self, **outcome: str | None) -> None:
+        self._house.conversations.note(self._tenant_id, self.id, **outcome)
+
+    def _word(self, field: str, value: object) -> str:
+        return inputs.text(field, value, limit=self._house.settings.max_line_chars)
+
+    def _fail(self) -> None:
+        """End the conversation because of an exception, which is the one that is to be seen."""
+        try:
+            ending = Ending(status="failed", said=tuple(self._unplaced), caller=self._newly_known())
+            self._house.conversations.end(self._tenant_id, self.id, ending)
+        except AgentMemError as error:
+            _log.warning("a conversation could not be ended as failed: %s", error)
+        self._is_over = True
+
+
+def _ended(house: House, tenant_id: str, conversation_id: str, ending: Ending, *, defer: bool) -> ConversationRecord:
+    if house.conversations.end(tenant_id, conversation_id, ending) and not defer:
+        house.learning.run(tenant_id, conversation_id)
+        house.index.nudge()
+    return house.records.get(tenant_id, conversation_id)
+
+
+def _mapping(field: str, value: object) -> Mapping[str, object]:
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidInputError(f"{field}: must be a mapping, not {type(value).__name__}")
+    return dict(cast("Mapping[str, object]", value or {}))

@@ -1,0 +1,1 @@
+"""Contacts: who a caller is, and what each agent knows of them."""

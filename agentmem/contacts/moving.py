@@ -1,0 +1,144 @@
+"""Moving what agents know of one contact to another, who turned out to be the same person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlmodel import Session, col, delete, select, update
+
+from agentmem import changes, idempotency, lifetimes
+from agentmem.changes import Change
+from agentmem.contacts import reading
+from agentmem.contacts.writing import move_version
+from agentmem.database import RacedError
+from agentmem.models import Scope
+from agentmem.tables import (
+    ContactMemoryRow,
+    ConversationRow,
+    EntityRow,
+    FactRow,
+    MemoryChangeRow,
+    MessageRow,
+    OpenItemRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+Row = TypeVar("Row", FactRow, EntityRow)
+
+
+def move_memory(
+    session: Session,
+    tenant_id: str,
+    loser_id: str,
+    winner_id: str,
+    *,
+    moment: datetime,
+    actor: str,
+    max_fact_days: int,
+    conversation_id: str | None = None,
+) -> None:
+    """Let a contact's memory with every agent be another's, with their conversations and their feed.
+
+    Of a fact and an entity that both have, the one written later stays, the
+    winner's where they were written at once; summaries are joined by a newline,
+    the older first. A merge prolongs nothing, and brings nothing back.
+
+    Args:
+        session: The transaction, run again on RacedError.
+        tenant_id: The tenant of both.
+        loser_id: Whose memory goes.
+        winner_id: Whose it becomes.
+        moment: When.
+        actor: Who merges, for the feed.
+        max_fact_days: The longest that a fact lives.
+        conversation_id: The conversation that it was found out in.
+    """
+    session.exec(
+        update(ConversationRow)
+        .where(col(ConversationRow.tenant_id) == tenant_id, col(ConversationRow.contact_id) == loser_id)
+        .values(contact_id=winner_id)
+    )
+    session.exec(
+        update(MemoryChangeRow)
+        .where(col(MemoryChangeRow.tenant_id) == tenant_id, col(MemoryChangeRow.user_id) == loser_id)
+        .values(user_id=winner_id)
+    )
+    moved: list[Scope] = []
+    losers = select(ContactMemoryRow).where(*reading.within(Scope(tenant_id, loser_id)))
+    for loser in session.exec(losers.order_by(col(ContactMemoryRow.agent_id))).all():
+        scope = Scope(tenant_id, winner_id, loser.agent_id)
+        idempotency.move(session, Scope(tenant_id, loser_id, loser.agent_id), scope)
+        winner = reading.find_header(session, scope)
+        if winner is None:
+            move_version(session, loser, moment=moment)
+            loser.contact_id = winner_id
+            session.add(loser)
+        else:
+            _join(session, loser, winner, moment=moment, max_fact_days=max_fact_days)
+        moved.append(scope)
+    session.flush()
+    for scope in moved:
+        merged = Change("memory", "merged", scope.agent_id or "")
+        changes.record(session, scope, [merged], actor=actor, moment=moment, conversation_id=conversation_id)
+
+
+def _join(
+    session: Session, loser: ContactMemoryRow, winner: ContactMemoryRow, *, moment: datetime, max_fact_days: int
+) -> None:
+    move_version(session, winner, moment=moment)
+    days = lifetimes.retention_days(session, winner.tenant_id, winner.agent_id)
+
+    def fact_is_live(row: FactRow) -> bool:
+        return reading.fact_is_live(row, now=moment, days=days, max_fact_days=max_fact_days)
+
+    def entity_is_live(row: EntityRow) -> bool:
+        return not lifetimes.over(row.updated_at, moment, days)
+
+    theirs, ours = (session.exec(select(FactRow).where(FactRow.memory_id == one.id)).all() for one in (loser, winner))
+    _newer_stays(session, theirs, ours, winner.id, key=lambda row: row.key, is_live=fact_is_live)
+    stated, kept = (
+        session.exec(select(EntityRow).where(EntityRow.memory_id == one.id)).all() for one in (loser, winner)
+    )
+    _newer_stays(
+        session, stated, kept, winner.id, key=lambda row: (row.entity_type, row.entity_id), is_live=entity_is_live
+    )
+    for table in (OpenItemRow, MessageRow):
+        session.exec(update(table).where(col(table.memory_id) == loser.id).values(memory_id=winner.id))
+    _join_summaries(loser, winner, now=moment, days=days)
+    winner.created_at = min(winner.created_at, loser.created_at)
+    session.add(winner)
+    session.flush()
+    statement = delete(ContactMemoryRow).where(
+        col(ContactMemoryRow.id) == loser.id, col(ContactMemoryRow.version) == loser.version
+    )
+    if session.exec(statement).rowcount != 1:
+        raise RacedError
+
+
+def _newer_stays(
+    session: Session,
+    theirs: Iterable[Row],
+    ours: Iterable[Row],
+    memory_id: str,
+    *,
+    key: Callable[[Row], object],
+    is_live: Callable[[Row], bool],
+) -> None:
+    own = {key(row): row for row in ours}
+    for row in filter(is_live, theirs):
+        same = own.get(key(row))
+        if same is None:
+            row.memory_id = memory_id
+            session.add(row)
+        elif not is_live(same) or same.updated_at < row.updated_at:
+            session.add(same.sqlmodel_update(row.model_dump(exclude={"memory_id"})))
+
+
+def _join_summaries(loser: ContactMemoryRow, winner: ContactMemoryRow, *, now: datetime, days: int | None) -> None:
+    live = [row for row in (winner, loser) if reading.live_summary(row, now=now, days=days) is not None]
+    live.sort(key=lambda row: row.summary_updated_at or now)
+    winner.summary = "\n".join(row.summary or "" for row in live) or None
+    winner.summary_updated_at = live[0].summary_updated_at if live else None

@@ -1,0 +1,404 @@
+"""Learning from a conversation that is over: a chat model reads its transcript, and what passes is applied at once.
+
+The model thinks outside any transaction. What it proposes is decided against
+the memory that it was shown: if that was changed meanwhile, it is read and
+asked once more. Everything is written in one transaction, together with the
+note that it was, so that it is applied once, however many workers there are and
+wherever one of them dies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, cast
+from uuid import uuid4
+
+from sqlmodel import Session, col, or_, select
+
+from agentmem import lifetimes, revisions
+from agentmem.archival.lines import Draft
+from agentmem.archival.recall import Filter, Wish
+from agentmem.contacts.reading import read_memory
+from agentmem.contacts.writing import KEEP, MemoryWrites
+from agentmem.conversations import contexts
+from agentmem.errors import AgentMemError, ConflictError, ExtractionError, InvalidInputError, NotFoundError
+from agentmem.extraction.words import alike
+from agentmem.models import Scope
+from agentmem.records import Message, Role
+from agentmem.tables import ConversationRow, MessageRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+
+    from agentmem.agents.settings import AgentSettings, AgentStore
+    from agentmem.archival.lines import Entry
+    from agentmem.archival.recall import Recall
+    from agentmem.archival.store import ArchivalStore
+    from agentmem.database import Database
+    from agentmem.extraction.extracted import Extracted, Learned
+    from agentmem.extraction.extractor import Extractor
+    from agentmem.records import ContactMemory, Extraction
+
+EXTRACTOR: Final = "extractor"
+"""The source of what is learned, and who is said to have written it."""
+
+MOST_ATTEMPTS: Final = 3
+CLAIM: Final = timedelta(minutes=10)
+"""How long a conversation belongs to who claimed it; one that died is followed by another after it."""
+
+_NEAR: Final = 0.3
+"""The score from which a stored fact may be the one that was learned: two with the same words that carry them reach
+0.4 even in a scope where these are common, and it is the words that decide."""
+
+_TRUSTED: Final = Filter(without_source="tool")
+"""What a tool wrote is not shown as known, nor confirmed: it would pass for what the caller said."""
+
+_COMPARED: Final = 10
+_SHOWN: Final = 50
+_RECALLED: Final = 20
+_MOST_NOTED: Final = 500
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A conversation that is this worker's to read."""
+
+    id: str
+    tenant_id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a conversation and the memory of its caller were when the model was asked."""
+
+    scope: Scope
+    settings: AgentSettings
+    started_at: datetime
+    messages: Sequence[Message]
+    memory: ContactMemory
+    recalled: Sequence[str]
+    newest: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """What becomes of archival lines."""
+
+    add: Sequence[Entry]
+    confirm: Mapping[str, float]
+    supersede: Mapping[str, Entry]
+
+
+class Learning:
+    """Reads transcripts and applies what is learned.
+
+    Args:
+        database: Where everything is kept.
+        agents: Whether an agent remembers, and how long its facts live.
+        archival: Where facts about the caller go.
+        recall: What finds the ones that are known already.
+        extractor: What reads a transcript; without it nothing is learned.
+        clock: What time it is.
+        max_fact_days: The longest a key-value fact lives.
+        max_value_bytes: The most bytes of an entity's details.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        agents: AgentStore,
+        archival: ArchivalStore,
+        recall: Recall,
+        extractor: Extractor | None,
+        clock: Callable[[], datetime],
+        max_fact_days: int,
+        max_value_bytes: int,
+    ) -> None:
+        self._database = database
+        self._agents = agents
+        self._archival = archival
+        self._recall = recall
+        self._extractor = extractor
+        self._clock = clock
+        self._max_fact_days = max_fact_days
+        self._max_value_bytes = max_value_bytes
+
+    def pending(self, tenant_id: str, limit: int | None = None) -> list[str]:
+        """The conversations whose transcripts are to be read and nobody is reading, the longest over first."""
+        if self._extractor is None:
+            return []
+        statement = (
+            select(ConversationRow.id)
+            .where(ConversationRow.tenant_id == tenant_id, *self._unclaimed())
+            .order_by(col(ConversationRow.ended_at), col(ConversationRow.id))
+            .limit(limit)
+        )
+        with self._database.read() as session:
+            return list(session.exec(statement).all())
+
+    def run(self, tenant_id: str, conversation_id: str) -> bool:
+        """Read one transcript and apply what is learned; nothing happens when that is done, or another is at it.
+
+        A chat model that fails, or whose answer cannot be used, is noted with
+        the conversation. When something else fails, or memory is changed again
+        and again meanwhile, it is left for a later attempt, three in all.
+
+        Returns:
+            Whether what there was to learn was applied.
+
+        Raises:
+            BackendError: The database could not do it.
+        """
+        if self._extractor is None:
+            return False
+        claimed = self._claim(tenant_id, conversation_id)
+        if claimed is None:
+            return False
+        try:
+            try:
+                return self._learn(self._extractor, claimed)
+            except ConflictError:
+                return self._learn(self._extractor, claimed)
+        except ExtractionError as error:
+            self._give_up(claimed, str(error), later=False)
+        except ConflictError:
+            self._give_up(claimed, "memory was changed while the transcript was read", later=True)
+        except AgentMemError as error:
+            self._give_up(claimed, str(error), later=True)
+        return False
+
+    def _claim(self, tenant_id: str, conversation_id: str) -> _Claimed | None:
+        token = uuid4().hex
+
+        def body(session: Session) -> _Claimed | None:
+            row = session.exec(
+                select(ConversationRow)
+                .where(
+                    ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id, *self._unclaimed()
+                )
+                .with_for_update()
+            ).one_or_none()
+            if row is None:
+                return None
+            if row.attempts >= MOST_ATTEMPTS:
+                _close(row, "failed", f"it was cut short {MOST_ATTEMPTS} times")
+                return None
+            row.claim, row.claimed_until = token, self._now() + CLAIM
+            row.attempts += 1
+            return _Claimed(row.id, tenant_id, token)
+
+        return self._database.write(body)
+
+    def _learn(self, extractor: Extractor, claimed: _Claimed) -> bool:
+        read = self._read(claimed)
+        if read is None:
+            return False
+        extracted = extractor.extract(
+            read.messages, read.memory, self._known(read), at=read.started_at, recalled=read.recalled
+        )
+        lines = self._lines(claimed, read, extracted.facts)
+        return self._database.write(lambda session: self._apply(session, claimed, read, extracted, lines))
+
+    def _read(self, claimed: _Claimed) -> _Read | None:
+        """What the model is shown; without messages where the agent no longer remembers, or they are over."""
+        now = self._now()
+        with self._database.read() as session:
+            row = _own(session, claimed)
+            if row is None or row.contact_id is None:
+                return None
+            scope = Scope(row.tenant_id, row.contact_id, row.agent_id)
+            settings = self._agents.get(session, row.tenant_id, row.agent_id, row.version)
+            recalled = self._archival.lines(session, scope, contexts.unpacked(row.context).line_ids)
+            newest = self._archival.newest(session, scope, limit=_SHOWN, min_confidence=0, without_source="tool")
+            return _Read(
+                scope=scope,
+                settings=settings,
+                started_at=row.started_at,
+                messages=_messages(session, row, now) if settings.memory_enabled else (),
+                memory=read_memory(session, scope, now=now, recent_messages=0, max_fact_days=self._max_fact_days),
+                recalled=tuple(recalled.values()),
+                newest={line.id: line.content for line in newest},
+            )
+
+    def _known(self, read: _Read) -> dict[str, str]:
+        """The known facts that the model is shown: of many, those that what the caller said brings up, and the newest."""
+        said = " ".join(message.content for message in read.messages if message.role == "user")
+        if len(read.newest) < _SHOWN or not said.strip():
+            return dict(read.newest)
+        found = self._recall.search([read.scope], said, Wish(limit=_RECALLED, min_score=0, only=_TRUSTED))
+        known = {match.id: match.content for match in found} | dict(read.newest)
+        return dict(list(known.items())[:_SHOWN])
+
+    def _lines(self, claimed: _Claimed, read: _Read, facts: Sequence[Learned]) -> _Lines:
+        """Facts as lines, embedded; those that say what is stored already only confirm it."""
+        confirm: dict[str, float] = {}
+        new: list[tuple[Learned, list[str]]] = []
+        for fact in facts:
+            same = [fact.confirms] if fact.confirms else self._same(read, fact)
+            if fact.supersedes is None and same:
+                confirm |= {line_id: max(fact.confidence, confirm.get(line_id, 0)) for line_id in same}
+            else:
+                new.append((fact, same))
+        drafts = [
+            Draft(
+                fact.text,
+                source=EXTRACTOR,
+                confidence=fact.confidence,
+                conversation_id=claimed.id,
+                occurred_at=read.started_at,
+            )
+            for fact, _ in new
+        ]
+        entries = list(zip(self._archival.entries(drafts), new, strict=True))
+        return _Lines(
+            add=[entry for entry, (fact, _) in entries if fact.supersedes is None],
+            confirm=confirm,
+            supersede={
+                line_id: entry
+                for entry, (fact, same) in entries
+                if fact.supersedes is not None
+                for line_id in (fact.supersedes, *same)
+            },
+        )
+
+    def _same(self, read: _Read, fact: Learned) -> list[str]:
+        """The stored facts that say the same."""
+        wish = Wish(limit=_COMPARED, min_score=_NEAR, only=_TRUSTED)
+        found = self._recall.search([read.scope], fact.text, wish)
+        stored = {match.id: match.content for match in found} | dict(read.newest)
+        return [line_id for line_id, text in stored.items() if alike(text, fact.text)]
+
+    def _apply(self, session: Session, claimed: _Claimed, read: _Read, extracted: Extracted, lines: _Lines) -> bool:
+        """Write all of it, if the conversation is still this worker's and the memory the one that was read."""
+        row = _own(session, claimed, to_write=True)
+        if row is None:
+            return False
+        if row.contact_id != read.scope.user_id:
+            raise ConflictError("conversation: its caller was merged into another; read it again")
+        moment = self._now()
+        writes = MemoryWrites(
+            session,
+            read.scope,
+            moment=moment,
+            actor=EXTRACTOR,
+            source=EXTRACTOR,
+            max_fact_days=self._max_fact_days,
+            max_value_bytes=self._max_value_bytes,
+            conversation_id=claimed.id,
+            expected_version=read.memory.version,
+        )
+        refused = [*extracted.refused, *_write(writes, read, extracted)]
+        _close(row, "done", _note(refused))
+        writes.finish()
+        self._archival.learn(
+            session,
+            read.scope,
+            add=lines.add,
+            confirm=lines.confirm,
+            supersede=lines.supersede,
+            moment=moment,
+            actor=EXTRACTOR,
+            conversation_id=claimed.id,
+        )
+        return True
+
+    def _give_up(self, claimed: _Claimed, why: str, *, later: bool) -> None:
+        """Note why a transcript was not read; it is left for a later attempt if there may be one."""
+
+        def body(session: Session) -> None:
+            row = _own(session, claimed, to_write=True)
+            if row is not None:
+                _close(row, "pending" if later and row.attempts < MOST_ATTEMPTS else "failed", why)
+
+        self._database.write(body)
+        _log.warning("a transcript was not read: %s", why)
+
+    def _unclaimed(self) -> tuple[ColumnElement[bool], ...]:
+        until = col(ConversationRow.claimed_until)
+        return col(ConversationRow.extraction) == "pending", or_(until.is_(None), until <= self._now())
+
+    def _now(self) -> datetime:
+        return revisions.now(self._clock)
+
+
+def _own(session: Session, claimed: _Claimed, *, to_write: bool = False) -> ConversationRow | None:
+    """The conversation, if it is still claimed with this token."""
+    statement = select(ConversationRow).where(
+        ConversationRow.id == claimed.id,
+        ConversationRow.tenant_id == claimed.tenant_id,
+        ConversationRow.extraction == "pending",
+        ConversationRow.claim == claimed.token,
+    )
+    return session.exec(statement.with_for_update() if to_write else statement).one_or_none()
+
+
+def _close(row: ConversationRow, extraction: Extraction, note: str | None) -> None:
+    row.extraction, row.extraction_note = extraction, note
+    row.claim = row.claimed_until = None
+
+
+def _messages(session: Session, row: ConversationRow, now: datetime) -> list[Message]:
+    """What was said, in order, without what is over."""
+    days = lifetimes.retention_days(session, row.tenant_id, row.agent_id)
+    said = select(MessageRow).where(MessageRow.conversation_id == row.id).order_by(col(MessageRow.position))
+    return [
+        Message(
+            id=one.id,
+            conversation_id=row.id,
+            channel=row.channel,
+            role=cast("Role", one.role),
+            content=one.content,
+            created_at=one.created_at,
+        )
+        for one in session.exec(said).all()
+        if not lifetimes.over(one.created_at, now, days)
+    ]
+
+
+def _write(writes: MemoryWrites, read: _Read, extracted: Extracted) -> list[str]:
+    """Write the changes to contact memory, and return why some of them could not be."""
+    refused: list[str] = []
+    writes.patch_facts(extracted.contact_facts, ttl_days=read.settings.state_keys)
+    if extracted.summary is not None:
+        writes.set_summary(extracted.summary)
+    for change in extracted.entities:
+        try:
+            writes.put_entity(
+                change.entity_type,
+                change.entity_id,
+                facts=change.facts,
+                discussed_at=read.started_at,
+                status=change.texts.get("status", KEEP),
+                notes=change.texts.get("notes", KEEP),
+            )
+        except InvalidInputError:
+            refused.append("entity: its details are over their limit")
+    for item in extracted.open_items:
+        writes.add_open_item(
+            item.description,
+            type=item.type,
+            priority=item.priority,
+            related_to=item.related_to,
+            created_at=read.started_at,
+        )
+    for item_id in extracted.resolved_items:
+        try:
+            writes.resolve_open_item(item_id)
+        except NotFoundError:  # it outlived its retention while the model was thinking
+            refused.append("resolved item: it is gone")
+    return refused
+
+
+def _note(refused: Sequence[str]) -> str | None:
+    """Why proposals were refused, each reason once with how often."""
+    reasons = [f"{count} × {reason}" if count > 1 else reason for reason, count in Counter(refused).items()]
+    return f"refused: {'; '.join(reasons)}"[:_MOST_NOTED] if reasons else None

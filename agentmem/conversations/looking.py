@@ -1,0 +1,320 @@
+"""Looking back: what an agent had, what was said and what was written, without what is over or was deleted since."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from sqlmodel import Session, and_, col, or_, select
+
+from agentmem import changes, lifetimes, revisions
+from agentmem.conversations import contexts
+from agentmem.database import in_batches
+from agentmem.errors import NotFoundError
+from agentmem.models import Scope
+from agentmem.records import (
+    AgentMemories,
+    AgentMemory,
+    ContactMemory,
+    ConversationContext,
+    ConversationRecord,
+    Extraction,
+    Handoff,
+    MemoryChange,
+    Message,
+    Role,
+    Status,
+)
+from agentmem.tables import ARCHIVAL, ArchivalLineRow, ConversationRow, MemoryBlockRow, MemoryChangeRow, MessageRow
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Mapped
+
+    from agentmem.archival.store import ArchivalStore
+    from agentmem.contacts.store import ContactStore
+    from agentmem.conversations.contexts import Kept
+    from agentmem.database import Database
+
+T = TypeVar("T", MemoryChange, Message)
+
+MOST_MEMORIES: Final = 500
+"""The most memories that an agent's list shows."""
+
+
+class Records:
+    """Conversations as they are looked back at.
+
+    Args:
+        database: Where they are kept.
+        clock: What time it is.
+        contacts: Who they are with.
+        archival: The lines that were put into their prompts.
+        max_fact_days: The longest a key-value fact lives.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        *,
+        contacts: ContactStore,
+        archival: ArchivalStore,
+        max_fact_days: int,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._contacts = contacts
+        self._archival = archival
+        self._max_fact_days = max_fact_days
+
+    def get(self, tenant_id: str, conversation_id: str) -> ConversationRecord:
+        """One conversation.
+
+        Raises:
+            NotFoundError: There is none of this id, or it outlived its agent's retention.
+        """
+        now = revisions.now(self._clock)
+        with self._database.read() as session:
+            return self._records(session, [find(session, tenant_id, conversation_id, now)], now)[0]
+
+    def find(self, tenant_id: str, thread_id: str) -> ConversationRecord | None:
+        """The open conversation of a thread, or None."""
+        now = revisions.now(self._clock)
+        with self._database.read() as session:
+            row = open_in_thread(session, tenant_id, thread_id)
+            if row is None or is_over(session, row, now):
+                return None
+            return self._records(session, [row], now)[0]
+
+    def list(
+        self, tenant_id: str, *, agent_id: str | None, user_id: str | None, limit: int, after: str | None
+    ) -> builtins.list[ConversationRecord]:
+        """Conversations, the newest first, then by id; `after` is the last one of the page before.
+
+        Raises:
+            NotFoundError: There is no conversation `after`.
+        """
+        now = revisions.now(self._clock)
+        with self._database.read() as session:
+            chosen: builtins.list[ColumnElement[bool]] = [col(ConversationRow.tenant_id) == tenant_id]
+            if agent_id is not None:
+                chosen.append(col(ConversationRow.agent_id) == agent_id)
+            if user_id is not None:
+                contact = self._contacts.winner(session, tenant_id, user_id)
+                if contact is None:
+                    return []
+                chosen.append(col(ConversationRow.contact_id) == contact.id)
+            last = None if after is None else find(session, tenant_id, after, now)
+            rows = _live(session, chosen, last, limit, now)
+            return self._records(session, rows, now)
+
+    def memories(self, tenant_id: str, agent_id: str) -> AgentMemories:
+        """What one agent remembers of everyone, the newest first, then by id; at most 500."""
+        now = revisions.now(self._clock)
+        with self._database.read() as session:
+            end = lifetimes.cutoff(now, lifetimes.retention_days(session, tenant_id, agent_id))
+            statement = (
+                select(ArchivalLineRow, MemoryBlockRow.user_id)
+                .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
+                .where(
+                    MemoryBlockRow.tenant_id == tenant_id,
+                    MemoryBlockRow.agent_id == agent_id,
+                    MemoryBlockRow.block_type == ARCHIVAL,
+                    col(MemoryBlockRow.deleted_at).is_(None),
+                    col(ArchivalLineRow.deleted_at).is_(None),
+                )
+                .order_by(col(ArchivalLineRow.created_at).desc(), col(ArchivalLineRow.id))
+                .limit(MOST_MEMORIES)
+            )
+            if end is not None:
+                statement = statement.where(col(ArchivalLineRow.updated_at) > end)
+            return AgentMemories(tuple(_memory(line, user_id) for line, user_id in session.exec(statement).all()))
+
+    def _records(
+        self, session: Session, rows: Sequence[ConversationRow], now: datetime
+    ) -> builtins.list[ConversationRecord]:
+        """The rows as values; what hangs off them is read for all of them at once."""
+        ids = [row.id for row in rows]
+        kept = {row.id: contexts.unpacked(row.context) for row in rows}
+        recent = [message_id for one in kept.values() for message_id in one.message_ids]
+        said = _by_conversation(_messages(session, col(MessageRow.conversation_id), ids, now))
+        before = {message.id: message for message in _messages(session, col(MessageRow.id), recent, now)}
+        changed = _by_conversation(_changes(session, ids, now))
+        return [
+            _record(
+                row,
+                context=self._context(session, row, kept[row.id], before, now),
+                changed=changed[row.id],
+                said=said[row.id],
+            )
+            for row in rows
+        ]
+
+    def _context(
+        self, session: Session, row: ConversationRow, kept: Kept, before: Mapping[str, Message], now: datetime
+    ) -> ConversationContext:
+        """What the agent had, without what is over by now or was deleted."""
+        if row.contact_id is None:
+            return ConversationContext(ContactMemory("", row.agent_id))
+        days = lifetimes.retention_days(session, row.tenant_id, row.agent_id)
+        left = contexts.living(kept, now=now, days=days, most_days=self._max_fact_days)
+        memory = ContactMemory(
+            contact_id=row.contact_id,
+            agent_id=row.agent_id,
+            facts={fact.key: fact.value for fact in left.facts},
+            fact_records=left.facts,
+            summary=left.summary,
+            entities=left.entities,
+            open_items=left.open_items,
+            recent_messages=tuple(before[one] for one in left.message_ids if one in before),
+            version=left.version,
+            updated_at=left.updated_at,
+        )
+        scope = Scope(row.tenant_id, row.contact_id, row.agent_id)
+        lines = self._archival.lines(session, scope, kept.line_ids)
+        return ConversationContext(memory, tuple(lines[one] for one in kept.line_ids if one in lines))
+
+
+def find(
+    session: Session, tenant_id: str, conversation_id: str, now: datetime, *, to_write: bool = False
+) -> ConversationRow:
+    """The row of a conversation, locked where it is to be written.
+
+    Raises:
+        NotFoundError: There is none of this id, or it outlived its agent's retention.
+    """
+    statement = select(ConversationRow).where(
+        ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id
+    )
+    row = session.exec(statement.with_for_update() if to_write else statement).one_or_none()
+    if row is None or is_over(session, row, now):
+        raise NotFoundError(
+            "conversation_id: there is no such conversation; mem.conversations.list() has those there are"
+        )
+    return row
+
+
+def open_in_thread(session: Session, tenant_id: str, thread_id: str) -> ConversationRow | None:
+    """The row of a thread's open conversation."""
+    statement = select(ConversationRow).where(
+        ConversationRow.tenant_id == tenant_id,
+        ConversationRow.thread_id == thread_id,
+        ConversationRow.status == "open",
+    )
+    return session.exec(statement).one_or_none()
+
+
+def is_over(session: Session, row: ConversationRow, now: datetime) -> bool:
+    """Whether a conversation outlived its agent's retention."""
+    days = lifetimes.retention_days(session, row.tenant_id, row.agent_id)
+    return lifetimes.over(row.ended_at or row.last_active_at, now, days)
+
+
+def _live(
+    session: Session,
+    chosen: Sequence[ColumnElement[bool]],
+    last: ConversationRow | None,
+    limit: int,
+    now: datetime,
+) -> list[ConversationRow]:
+    """The first conversations after the last one that have not outlived their retention, the newest first."""
+    found: list[ConversationRow] = []
+    while len(found) < limit:
+        ordered = select(ConversationRow).where(*chosen, *([] if last is None else [_after(last)]))
+        ordered = ordered.order_by(col(ConversationRow.started_at).desc(), col(ConversationRow.id)).limit(limit)
+        page = session.exec(ordered).all()
+        found += [row for row in page if not is_over(session, row, now)]
+        if len(page) < limit:
+            break
+        last = page[-1]
+    return found[:limit]
+
+
+def _after(last: ConversationRow) -> ColumnElement[bool]:
+    began, begun = col(ConversationRow.started_at), last.started_at
+    return or_(began < begun, and_(began == begun, col(ConversationRow.id) > last.id))
+
+
+def _messages(session: Session, column: Mapped[str], ids: Sequence[str], now: datetime) -> Iterator[Message]:
+    """The messages with these values in a column that are not over, in order."""
+    for some in in_batches(ids):
+        statement = (
+            select(
+                MessageRow,
+                ConversationRow.channel,
+                lifetimes.retention_column(ConversationRow.tenant_id, ConversationRow.agent_id),
+            )
+            .join(ConversationRow, col(ConversationRow.id) == MessageRow.conversation_id)
+            .where(column.in_(some))
+            .order_by(col(MessageRow.conversation_id), col(MessageRow.position))
+        )
+        for row, channel, days in session.exec(statement).all():
+            if not lifetimes.over(row.created_at, now, days):
+                yield _message(row, channel)
+
+
+def _changes(session: Session, ids: Sequence[str], now: datetime) -> Iterator[MemoryChange]:
+    for some in in_batches(ids):
+        yield from changes.feed(session, col(MemoryChangeRow.conversation_id).in_(some), now=now)
+
+
+def _by_conversation(values: Iterable[T]) -> dict[str | None, list[T]]:
+    grouped: dict[str | None, list[T]] = defaultdict(list)
+    for value in values:
+        grouped[value.conversation_id].append(value)
+    return grouped
+
+
+def _record(
+    row: ConversationRow,
+    *,
+    context: ConversationContext,
+    changed: Sequence[MemoryChange],
+    said: Sequence[Message],
+) -> ConversationRecord:
+    return ConversationRecord(
+        id=row.id,
+        agent_id=row.agent_id,
+        version=row.version,
+        caller_identity=row.contact_id or "",
+        channel=row.channel,
+        thread_id=row.thread_id,
+        status=cast("Status", row.status),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        qa=row.qa,
+        handoff=None if row.handoff_to is None else Handoff(row.handoff_to, row.handoff_reason),
+        extraction=cast("Extraction", row.extraction),
+        extraction_note=row.extraction_note,
+        context=context,
+        changes=tuple(changed),
+        messages=tuple(said),
+    )
+
+
+def _message(row: MessageRow, channel: str) -> Message:
+    return Message(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        channel=channel,
+        role=cast("Role", row.role),
+        content=row.content,
+        created_at=row.created_at,
+    )
+
+
+def _memory(line: ArchivalLineRow, user_id: str) -> AgentMemory:
+    return AgentMemory(
+        id=line.id,
+        caller_identity=user_id,
+        fact=line.content,
+        confidence=line.confidence,
+        source=line.source,
+        conversation_id=line.conversation_id,
+        created_at=line.created_at,
+    )

@@ -1,0 +1,523 @@
+"""Conversations as rows: begun, spoken in, ended. Each step is one transaction, whole or not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from sqlmodel import Session, col, func, select
+
+from agentmem import revisions
+from agentmem.contacts.reading import find_header, read_facts, read_memory
+from agentmem.contacts.writing import MemoryWrites
+from agentmem.conversations import contexts, looking
+from agentmem.conversations.callers import Caller, identified
+from agentmem.conversations.mappings import State
+from agentmem.conversations.metrics import first_interaction
+from agentmem.database import in_batches
+from agentmem.errors import ConflictError, InvalidInputError
+from agentmem.extraction.sensitive import redacted
+from agentmem.models import Scope
+from agentmem.tables import ConversationRow, MessageRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from agentmem.agents.settings import AgentSettings, AgentStore
+    from agentmem.contacts.store import ContactStore
+    from agentmem.conversations.merging import Merging
+    from agentmem.database import Database
+    from agentmem.records import Json, Role, Status
+
+_OPEN: Final = "open"
+_PENDING: Final = "pending"
+
+ASSISTANT: Final = "assistant"
+"""Who writes what the code of an agent notes in its state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a conversation begins with."""
+
+    agent_id: str
+    version: str | None
+    channel: str
+    thread_id: str | None
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message, and when it was said; `external_id` is the id it has elsewhere."""
+
+    role: Role
+    content: str
+    at: datetime
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a conversation ends.
+
+    Args:
+        status: `ended`; or `failed`, and then nothing of the state is kept.
+        keep: The values of the state; those that are not under the agent's `state_keys` do not count.
+        said: Messages that were not stored before, because nobody knew whose they are.
+        caller: Who it turned out to be with.
+    """
+
+    status: Status = "ended"
+    keep: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+    said: Sequence[Said] = ()
+    caller: Caller | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a conversation stands after a step.
+
+    Args:
+        caller_identity: Who it is with; `""` while that is not known.
+        fields: What `conv.memory` shows in this turn; None where the turn goes on as it was.
+    """
+
+    caller_identity: str
+    fields: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A conversation that can be gone on with, and the state it begins with."""
+
+    id: str
+    agent_id: str
+    version: str | None
+    channel: str
+    thread_id: str | None
+    settings: AgentSettings
+    state: State
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whose memory a conversation reads, None where nothing is remembered, and the lines its prompts were given."""
+
+    scope: Scope | None
+    shown: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings of the store say about conversations.
+
+    Args:
+        max_fact_days: The longest a key-value fact lives.
+        max_value_bytes: The most bytes of one, as JSON.
+        max_id_chars: The most characters of an id.
+        idle_minutes: When a conversation left open ends by itself.
+        reads_transcripts: Whether there is a model that reads what was said.
+    """
+
+    max_fact_days: int
+    max_value_bytes: int
+    max_id_chars: int
+    idle_minutes: int
+    reads_transcripts: bool
+
+
+class ConversationStore:
+    """The conversations of every tenant.
+
+    Args:
+        database: Where they are kept.
+        clock: What time it is.
+        agents: What is configured for their agents.
+        contacts: Who they are with.
+        merging: What makes one of two contacts.
+        rules: What the store's settings say about them.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        *,
+        agents: AgentStore,
+        contacts: ContactStore,
+        merging: Merging,
+        rules: Rules,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._agents = agents
+        self._contacts = contacts
+        self._merging = merging
+        self._rules = rules
+
+    def now(self) -> datetime:
+        """The time."""
+        return revisions.now(self._clock)
+
+    def start(self, tenant_id: str, opening: Opening) -> Begun:
+        """Begin a conversation: whose it is, and what its agent knows of them.
+
+        Raises:
+            NotFoundError: The agent was never configured.
+            ConflictError: The thread has an open conversation.
+            InvalidInputError: A value of the state cannot be kept, or what says who is calling is no text.
+        """
+
+        def body(session: Session) -> Begun:
+            now = self.now()
+            settings = self._agents.get(session, tenant_id, opening.agent_id, opening.version)
+            state = self._state(settings, opening.caller.state)
+            self._free(session, tenant_id, opening.thread_id, now)
+            row = ConversationRow(
+                id=uuid4().hex,
+                tenant_id=tenant_id,
+                agent_id=opening.agent_id,
+                version=opening.version,
+                channel=opening.channel,
+                thread_id=opening.thread_id,
+                status="open",
+                started_at=now,
+                last_active_at=now,
+                context=contexts.NO_CONTEXT,
+                extraction="none",
+            )
+            step = _Step(session, row, settings, now)
+            self._identify(step, opening.caller)
+            session.add(row)
+            session.flush()
+            return _begun(step, state, self._turn(step))
+
+        return self._database.write(body)
+
+    def resume(self, tenant_id: str, conversation_id: str) -> Begun:
+        """Go on with an open conversation.
+
+        Raises:
+            NotFoundError: There is none of this id.
+            InvalidInputError: It is over.
+        """
+        with self._database.read() as session:
+            step = self._open(session, tenant_id, conversation_id)
+            return _begun(step, self._state(step.settings, {}), self._turn(step))
+
+    def reading(self, tenant_id: str, conversation_id: str) -> Reading:
+        """Whose memory an open conversation reads, and what of it was shown.
+
+        Raises:
+            NotFoundError: There is none of this id.
+            InvalidInputError: It is over.
+        """
+        with self._database.read() as session:
+            step = self._open(session, tenant_id, conversation_id)
+            return Reading(step.scope, frozenset(contexts.unpacked(step.row.context).line_ids))
+
+    def add(
+        self, tenant_id: str, conversation_id: str, said: Sequence[Said], *, caller: Caller | None, new_turn: bool
+    ) -> Turn:
+        """Add messages, and read memory afresh where they begin a turn.
+
+        A message with an `external_id` that the conversation has is not added again. Nothing is stored of an anonymous
+        conversation, or of one whose agent does not remember.
+
+        Args:
+            tenant_id: The account.
+            conversation_id: Which conversation.
+            said: What was said, in order.
+            caller: Who it turns out to be with, where that was not known before.
+            new_turn: Whether memory is read afresh.
+
+        Raises:
+            NotFoundError: There is none of this id.
+            InvalidInputError: It is over.
+        """
+
+        def body(session: Session) -> Turn:
+            step = self._go_on(session, tenant_id, conversation_id)
+            if caller is not None:
+                self._identify(step, caller)
+            if step.scope is not None:
+                self._store(step, step.scope, said)
+            if new_turn or caller is not None:
+                return self._turn(step)
+            return Turn(step.row.contact_id or "")
+
+        return self._database.write(body)
+
+    def note_shown(self, tenant_id: str, conversation_id: str, line_ids: Sequence[str]) -> None:
+        """Keep which remembered facts were put into a prompt.
+
+        Raises:
+            NotFoundError: There is none of this id.
+            InvalidInputError: It is over.
+        """
+
+        def body(session: Session) -> None:
+            row = self._go_on(session, tenant_id, conversation_id).row
+            row.context = contexts.with_lines(row.context, line_ids)
+
+        self._database.write(body)
+
+    def note(self, tenant_id: str, conversation_id: str, **outcome: str | None) -> None:
+        """Keep what became of a conversation: `qa`, `handoff_to`, `handoff_reason`.
+
+        Raises:
+            NotFoundError: There is none of this id.
+            InvalidInputError: It is over.
+        """
+
+        def body(session: Session) -> None:
+            row = self._go_on(session, tenant_id, conversation_id).row
+            for name, value in outcome.items():
+                setattr(row, name, value)
+
+        self._database.write(body)
+
+    def end(self, tenant_id: str, conversation_id: str, ending: Ending) -> bool:
+        """End a conversation, and keep what its state has for memory; one that is over is left as it is.
+
+        Returns:
+            Whether its transcript is now to be read.
+
+        Raises:
+            NotFoundError: There is none of this id.
+            InvalidInputError: What says who was calling is no text.
+        """
+
+        def body(session: Session) -> bool:
+            step = self._step(session, tenant_id, conversation_id, to_write=True)
+            if step.row.status != _OPEN:
+                return False
+            if ending.caller is not None:
+                self._identify(step, ending.caller)
+            if step.scope is not None:
+                self._store(step, step.scope, ending.said)
+                if ending.status == "ended":
+                    self._keep(step, step.scope, ending.keep)
+            self._close(step, ending.status, max(step.now, step.row.started_at))
+            return step.row.extraction == _PENDING
+
+        return self._database.write(body)
+
+    def end_idle(self, session: Session, now: datetime, limit: int) -> int:
+        """End conversations of any tenant that were left open, the longest idle first.
+
+        Their end is when they were last heard of, so that none is kept for longer because nobody ended it.
+
+        Args:
+            session: The transaction.
+            now: What time it is.
+            limit: How many at most.
+
+        Returns:
+            How many were ended.
+        """
+        idle = now - timedelta(minutes=self._rules.idle_minutes)
+        statement = (
+            select(ConversationRow)
+            .where(ConversationRow.status == _OPEN, col(ConversationRow.last_active_at) <= idle)
+            .order_by(col(ConversationRow.last_active_at))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        rows = session.exec(statement).all()
+        for row in rows:
+            self._close_idle(session, row, now)
+        return len(rows)
+
+    def _step(self, session: Session, tenant_id: str, conversation_id: str, *, to_write: bool) -> _Step:
+        """A conversation, locked where it is to be written, and its agent's settings as they are now."""
+        now = self.now()
+        row = looking.find(session, tenant_id, conversation_id, now, to_write=to_write)
+        return _Step(session, row, self._agents.get(session, tenant_id, row.agent_id, row.version), now)
+
+    def _open(self, session: Session, tenant_id: str, conversation_id: str, *, to_write: bool = False) -> _Step:
+        """The same, of a conversation that is not over."""
+        step = self._step(session, tenant_id, conversation_id, to_write=to_write)
+        if step.row.status != _OPEN:
+            raise InvalidInputError("conversation: it is over; start another one")
+        return step
+
+    def _go_on(self, session: Session, tenant_id: str, conversation_id: str) -> _Step:
+        """An open conversation, locked, that was heard of at this moment."""
+        step = self._open(session, tenant_id, conversation_id, to_write=True)
+        step.row.last_active_at = max(step.now, step.row.last_active_at)
+        return step
+
+    def _state(self, settings: AgentSettings, given: Mapping[str, object]) -> State:
+        return State(settings.state_keys, max_bytes=self._rules.max_value_bytes, given=given)
+
+    def _free(self, session: Session, tenant_id: str, thread_id: str | None, now: datetime) -> None:
+        """Make sure that a thread has no open conversation; one that outlived its retention is ended."""
+        row = None if thread_id is None else looking.open_in_thread(session, tenant_id, thread_id)
+        if row is None:
+            return
+        if not looking.is_over(session, row, now):
+            raise ConflictError(
+                "thread_id: this thread has an open conversation; go on with it: "
+                "mem.conversations.resume(mem.conversations.find(thread_id=…).id)"
+            )
+        self._close_idle(session, row, now)
+        session.flush()
+
+    def _identify(self, step: _Step, caller: Caller) -> None:
+        """Say whose the conversation is, once, and keep what its agent has of them at this moment."""
+        known = identified(caller, step.settings, limit=self._rules.max_id_chars)
+        if step.row.contact_id is not None or not known:
+            return
+        session, tenant_id = step.session, step.row.tenant_id
+        resolved = self._contacts.resolve(
+            session, tenant_id, known.identities, user_id=known.user_id, moment=step.now, name=caller.name
+        )
+        if resolved.contact is None:
+            return
+        for loser_id in resolved.absorb:
+            self._merging.absorb(
+                session,
+                tenant_id,
+                loser_id,
+                resolved.contact.id,
+                moment=step.now,
+                actor=ASSISTANT,
+                conversation_id=step.row.id,
+            )
+        step.row.contact_id = resolved.contact.id
+        if step.scope is not None:
+            step.row.context = self._context(step, step.scope)
+
+    def _context(self, step: _Step, scope: Scope) -> str:
+        memory = read_memory(
+            step.session,
+            scope,
+            now=step.now,
+            recent_messages=step.settings.recent_messages,
+            max_fact_days=self._rules.max_fact_days,
+        )
+        header = find_header(step.session, scope)
+        return contexts.packed(memory, summary_at=None if header is None else header.summary_updated_at)
+
+    def _turn(self, step: _Step) -> Turn:
+        """What `conv.memory` shows from now on."""
+        scope = step.scope
+        if scope is None:
+            return Turn(step.row.contact_id or "", fields={})
+        fields = dict(read_facts(step.session, scope, now=step.now, max_fact_days=self._rules.max_fact_days))
+        if step.settings.analytics_enabled and (first := first_interaction(step.session, scope, now=step.now)):
+            fields |= first.fields()
+        return Turn(scope.user_id, fields=fields)
+
+    def _store(self, step: _Step, scope: Scope, said: Sequence[Said]) -> None:
+        """Store messages after those that are there, without those that are among them."""
+        session, conversation_id = step.session, step.row.id
+        new = _not_stored(session, conversation_id, said)
+        if not new:
+            return
+        last = session.exec(select(func.max(MessageRow.position)).where(MessageRow.conversation_id == conversation_id))
+        memory_id = self._writes(step, scope).memory_id
+        session.add_all(
+            MessageRow(
+                id=uuid4().hex,
+                conversation_id=conversation_id,
+                memory_id=memory_id,
+                position=position,
+                role=message.role,
+                content=redacted(message.content),
+                external_id=message.external_id,
+                created_at=message.at,
+            )
+            for position, message in enumerate(new, start=(last.one() or 0) + 1)
+        )
+        session.flush()
+
+    def _keep(self, step: _Step, scope: Scope, values: Mapping[str, Json]) -> None:
+        """Patch the key-value facts with what the state has under the agent's keys."""
+        lives = step.settings.state_keys
+        kept = {key: value for key, value in values.items() if key in lives}
+        writes = self._writes(step, scope)
+        writes.patch_facts(kept, ttl_days=lives)
+        writes.finish()
+
+    def _writes(self, step: _Step, scope: Scope) -> MemoryWrites:
+        return MemoryWrites(
+            step.session,
+            scope,
+            moment=step.now,
+            actor=ASSISTANT,
+            source=ASSISTANT,
+            max_fact_days=self._rules.max_fact_days,
+            max_value_bytes=self._rules.max_value_bytes,
+            conversation_id=step.row.id,
+        )
+
+    def _close_idle(self, session: Session, row: ConversationRow, now: datetime) -> None:
+        settings = self._agents.get(session, row.tenant_id, row.agent_id, row.version)
+        self._close(_Step(session, row, settings, now), "ended", row.last_active_at)
+
+    def _close(self, step: _Step, status: Status, at: datetime) -> None:
+        row = step.row
+        row.status = status
+        row.ended_at = row.last_active_at = at
+        to_read = self._rules.reads_transcripts and status == "ended" and step.scope is not None
+        row.extraction = _PENDING if to_read and _has_messages(step.session, row) else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One conversation in one transaction, its agent's settings as they are now, and the moment."""
+
+    session: Session
+    row: ConversationRow
+    settings: AgentSettings
+    now: datetime
+
+    @property
+    def scope(self) -> Scope | None:
+        """Whose memory is read and written; None where nobody is known, or the agent does not remember."""
+        if self.row.contact_id is None or not self.settings.memory_enabled:
+            return None
+        return Scope(self.row.tenant_id, self.row.contact_id, self.row.agent_id)
+
+
+def _not_stored(session: Session, conversation_id: str, said: Sequence[Said]) -> list[Said]:
+    """The messages that the conversation does not have, each once."""
+    named = [message.external_id for message in said if message.external_id is not None]
+    known: set[str | None] = set()
+    for some in in_batches(named):
+        stored = select(MessageRow.external_id).where(
+            MessageRow.conversation_id == conversation_id, col(MessageRow.external_id).in_(some)
+        )
+        known.update(session.exec(stored).all())
+    new: list[Said] = []
+    for message in said:
+        if message.external_id is None or message.external_id not in known:
+            new.append(message)
+            known.add(message.external_id)
+    return new
+
+
+def _has_messages(session: Session, row: ConversationRow) -> bool:
+    statement = select(MessageRow.id).where(MessageRow.conversation_id == row.id).limit(1)
+    return session.exec(statement).first() is not None
+
+
+def _begun(step: _Step, state: State, turn: Turn) -> Begun:
+    row = step.row
+    return Begun(
+        id=row.id,
+        agent_id=row.agent_id,
+        version=row.version,
+        channel=row.channel,
+        thread_id=row.thread_id,
+        settings=step.settings,
+        state=state,
+        turn=turn,
+    )

@@ -1,0 +1,86 @@
+"""Whether a proposal rests on the turns it cites, or comes from tool output or recalled memory. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentmem.extraction import words
+from agentmem.extraction.words import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agentmem.extraction.prompt import Known, Transcript
+    from agentmem.extraction.windows import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What else than its turns was in a conversation, in passages.
+
+    Args:
+        tools: What tools answered.
+        recalled: The remembered texts that were put into the agent's prompts.
+        lines: The known facts, by id.
+        memory: The rest of what is known of the contact.
+    """
+
+    tools: Sequence[Said]
+    recalled: Sequence[Said]
+    lines: Mapping[str, Sequence[Said]]
+    memory: Sequence[Said]
+
+    @classmethod
+    def of(cls, transcript: Transcript, known: Known, recalled: Iterable[str]) -> Sources:
+        """The sources of a conversation.
+
+        Args:
+            transcript: The whole of it.
+            known: What the model is shown of the contact's memory.
+            recalled: What was put into the agent's prompts; known facts among it count as such.
+        """
+        pasted = {*recalled, *transcript.recalled} - set(known.lines.values())
+        memory = known.memory
+        told = [
+            memory.summary,
+            *(one.notes for one in memory.entities),
+            *(one.description for one in memory.open_items),
+        ]
+        return cls(
+            tools=words.passages(transcript.tools),
+            recalled=words.passages(sorted(pasted)),
+            lines={line_id: words.passages([text]) for line_id, text in known.lines.items()},
+            memory=words.passages(text for text in told if text),
+        )
+
+    def gave(
+        self,
+        claim: frozenset[str],
+        cited: Iterable[Turn],
+        *,
+        of_caller: bool = False,
+        replaces: str | None = None,
+    ) -> bool:
+        """Whether a proposal has its words from here rather than from the turns it cites.
+
+        Args:
+            claim: The words that carry what is proposed.
+            cited: The turns.
+            of_caller: Whether it is a fact about the caller. Then a word that the assistant has from here is not the
+                assistant's own, and the contact's summary, notes and open items are sources too.
+            replaces: The known fact it takes the place of, whose words it may keep.
+        """
+        turns = list(cited)
+        others = [*self.tools, *self.recalled, *(each for line in self._lines_but(replaces) for each in line)]
+        if of_caller:
+            caller = [turn.text for turn in turns if turn.role == "user"]
+            assistant = [turn.text for turn in turns if turn.role == "assistant"]
+            own, read_out = Said.in_(caller), Said.in_(assistant)
+            others += self.memory
+        else:
+            own, read_out = Said.in_(turn.text for turn in turns), Said.in_(())
+        return words.taken(claim, own=own, read_out=read_out, others=others)
+
+    def _lines_but(self, line_id: str | None) -> Iterable[Sequence[Said]]:
+        return (passages for known_id, passages in self.lines.items() if known_id != line_id)

@@ -1,0 +1,58 @@
+"""Cuts a transcript into windows that each fit a model's budget. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that the caller or the assistant said; a part of it, where it is too long for a window."""
+
+    number: int
+    role: Literal["user", "assistant"]
+    text: str
+
+
+def windows(turns: Iterable[Turn], *, budget: int, count: Callable[[Turn], int]) -> Iterator[tuple[Turn, ...]]:
+    """The turns in order, in windows of at most `budget` each; a turn that is longer is split.
+
+    >>> turns = [Turn(1, "user", "Hello there"), Turn(2, "assistant", "Hi"), Turn(3, "user", "Bye")]
+    >>> for window in windows(turns, budget=2, count=lambda turn: len(turn.text.split())):
+    ...     print([turn.number for turn in window])
+    [1]
+    [2, 3]
+
+    Args:
+        turns: The whole transcript.
+        budget: The most that a window may take.
+        count: How much a turn takes.
+    """
+    window: list[Turn] = []
+    room = budget
+    for turn in turns:
+        for part in _parts(turn, budget, count):
+            size = count(part)
+            if window and size > room:
+                yield tuple(window)
+                window, room = [], budget
+            window.append(part)
+            room -= size
+    if window:
+        yield tuple(window)
+
+
+def _parts(turn: Turn, budget: int, count: Callable[[Turn], int]) -> list[Turn]:
+    """The turn, halved between words until every part fits."""
+    text = turn.text
+    if count(turn) <= budget or len(text) <= 1:
+        return [turn]
+    middle = len(text) // 2
+    border = text.rfind(" ", 1, middle + 1)
+    cut = border if border > 0 else middle
+    halves = (text[:cut].rstrip(), text[cut:].lstrip())
+    return [part for half in halves if half for part in _parts(replace(turn, text=half), budget, count)]

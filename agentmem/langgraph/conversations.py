@@ -1,0 +1,136 @@
+"""The conversation that the turns of a thread are part of: going on with it, recording what was said, ending it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from langgraph.types import Overwrite
+
+from agentmem import rendering
+from agentmem.errors import ConflictError, InvalidInputError
+from agentmem.langgraph.inject import LC_SOURCE, messages_of, storable, turn_position
+from agentmem.langgraph.run import AnyRuntime, Binding, Run, UnavailableError, channel
+
+if TYPE_CHECKING:
+    from agentmem.client.conversations import Conversation
+    from agentmem.records import Role
+
+_ROLES: Final[dict[type[BaseMessage], Role]] = {HumanMessage: "user", AIMessage: "assistant", ToolMessage: "tool"}
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """How one graph holds conversations: the steps of a turn, for nodes and for hooks.
+
+    Args:
+        binding: Whose conversations, in which store.
+        medium: The channel that a conversation begun here is held over.
+        defer: Whether reading the transcript is left to `mem.conversations.work`.
+    """
+
+    binding: Binding
+    medium: str
+    defer: bool
+
+    def begin(self, state: object, runtime: AnyRuntime) -> dict[str, Any]:
+        """Go on with the thread's conversation, or start one, and record what it has not heard yet."""
+        run = self.binding.run(state, runtime)
+        try:
+            update = run.attempt(lambda: self._begun(run, state))
+        except UnavailableError:
+            update = {"conversation_id": ""}
+        return {**update, "memory_scope": run.fingerprint}
+
+    def close(self, state: object, runtime: AnyRuntime, *, end: bool) -> dict[str, Any]:
+        """Record what was said in the turn, and end the conversation if it is to end."""
+        run = self.binding.run(state, runtime)
+        try:
+            update = run.attempt(lambda: self._closed(run, state, end=end))
+        except UnavailableError:
+            update = {}
+        return {**update, "memory_scope": run.fingerprint}
+
+    def _begun(self, run: Run, state: object) -> dict[str, Any]:
+        conversation = self._current(run, state)
+        is_new = conversation.id not in _heard(state)
+        emptied = {"conversation_state": Overwrite({})} if is_new else {}
+        return {**_recorded(run, conversation, state), **emptied}
+
+    def _closed(self, run: Run, state: object, *, end: bool) -> dict[str, Any]:
+        begun = channel(state, "conversation_id", "")
+        conversation = run.conversation(begun) if begun else self._current(run, state)
+        if conversation is None:  # ended meanwhile; what came after its end is not part of it
+            return {}
+        update = _recorded(run, conversation, state)
+        if end or run.thread_id is None:  # without a thread nobody could go on with it
+            given: dict[str, Any] = channel(state, "conversation_state", {})
+            conversation.state.update(given)
+            conversation.end(defer=self.defer)
+        return update
+
+    def _current(self, run: Run, state: object) -> Conversation:
+        """The open conversation of the thread, or of a run that has no thread; a new one where there is none."""
+        try:
+            return _open(run, state) or self._started(run)
+        except ConflictError:  # another run of the thread was first
+            return _open(run, state) or self._started(run)
+
+    def _started(self, run: Run) -> Conversation:
+        agent_id, user_id = run.scope.agent_id, run.scope.user_id
+        if agent_id is None:
+            raise InvalidInputError(
+                "agent_id: a conversation is held with an agent; pass MemoryContext(agent_id=…), or give agent_id=… "
+                "where the conversation is added to the graph"
+            )
+        return run.mem.conversations.start(agent_id, user_id=user_id, thread_id=run.thread_id, channel=self.medium)
+
+
+def _open(run: Run, state: object) -> Conversation | None:
+    begun = channel(state, "conversation_id", "")
+    conversation = run.conversation(begun) if begun else None
+    if conversation and conversation.thread_id == run.thread_id:  # it is another one's in a copied thread
+        return conversation
+    found = run.mem.conversations.find(thread_id=run.thread_id) if run.thread_id is not None else None
+    return run.conversation(found.id) if found else None
+
+
+def _recorded(run: Run, conversation: Conversation, state: object) -> dict[str, Any]:
+    """Record what a conversation has not heard of the state's messages; what to remember about that in the state."""
+    messages = messages_of(state)
+    for message in _unheard(messages, _heard(state).get(conversation.id)):
+        role, text = _role(message), storable(message.text)[: run.mem.settings.max_block_chars]
+        if role and text.strip() and not _is_recalled(message):
+            conversation.add_message(role, text, external_id=message.id)
+    last = messages[-1].id if messages else None
+    return {"conversation_id": conversation.id, "conversation_heard": {conversation.id: last or ""}}
+
+
+def _heard(state: object) -> dict[str, str]:
+    return channel(state, "conversation_heard", {})
+
+
+def _unheard(messages: Sequence[AnyMessage], last: str | None) -> Sequence[AnyMessage]:
+    """The messages after the last one that was heard; those of the current turn where that is not known.
+
+    It is not known when a conversation begins: what a thread, or a caller's own history, holds from before is not
+    said in it.
+    """
+    for position, message in enumerate(messages):
+        if last and message.id == last:
+            return messages[position + 1 :]
+    position = turn_position(messages) or 0
+    while position and isinstance(messages[position - 1], HumanMessage):
+        position -= 1
+    return messages[position:]
+
+
+def _role(message: BaseMessage) -> Role | None:
+    return next((role for kind, role in _ROLES.items() if isinstance(message, kind)), None)
+
+
+def _is_recalled(message: BaseMessage) -> bool:
+    """Whether a message is what memory said, and nobody in this conversation: it must not be learned again."""
+    return LC_SOURCE in message.additional_kwargs or message.text.startswith(f"<{rendering.ANSWER_FRAME}>")

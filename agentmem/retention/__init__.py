@@ -1,0 +1,1 @@
+"""The end of memory: what outlived its retention, and who is to be forgotten."""

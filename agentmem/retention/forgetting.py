@@ -1,0 +1,258 @@
+"""Forgetting: what one agent knows of someone, or everything there is of them, with a receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sqlmodel import Session, col, delete, func, select, update
+
+from agentmem import changes, revisions
+from agentmem.archival import erasing
+from agentmem.archival.rows import LineWrites, live_rows
+from agentmem.changes import Change
+from agentmem.contacts.reading import find_header
+from agentmem.contacts.writing import erase_memory
+from agentmem.conversations.contexts import NO_CONTEXT
+from agentmem.errors import BackendError
+from agentmem.models import Scope
+from agentmem.records import ForgetReceipt
+from agentmem.retention import traces
+from agentmem.retention.person import ids_of
+from agentmem.tables import (
+    ARCHIVAL,
+    ArchivalLineRow,
+    ContactIdentifierRow,
+    ContactMemoryRow,
+    ContactRow,
+    ConversationRow,
+    EntityRow,
+    FactRow,
+    IdempotencyKeyRow,
+    MemoryBlockRow,
+    MemoryChangeRow,
+    MessageRow,
+    OpenItemRow,
+    SearchIndexRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+    from sqlmodel.sql.expression import SelectOfScalar
+
+    from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.database import Database
+
+
+class Checkpointer(Protocol):
+    """What keeps the threads of LangGraph: any of its savers."""
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete every checkpoint of a thread."""
+
+
+class Forgetting:
+    """Erases what is known of a person, under any id of theirs.
+
+    Args:
+        database: Where it is kept.
+        index: What holds vectors of it.
+        clock: What time it is.
+    """
+
+    def __init__(self, database: Database, index: ChromaIndex, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._index = index
+        self._clock = clock
+
+    def reset(self, scope: Scope, *, actor: str) -> None:
+        """Let an agent know nothing more of a contact.
+
+        Its blocks, its lines and its contact memory of them are deleted. The
+        conversations and the entries of the feed stay, and say nothing.
+
+        Args:
+            scope: The contact and the agent.
+            actor: Who wants it.
+        """
+        self._database.write(partial(self._reset, scope=scope, actor=actor))
+
+    def forget(
+        self, tenant_id: str, user_id: str, *, wait: bool, checkpointer: Checkpointer | None = None
+    ) -> ForgetReceipt:
+        """Erase every row of a person in one transaction; the receipt of someone unknown says that there was nothing.
+
+        Args:
+            tenant_id: The account.
+            user_id: The person.
+            wait: Whether to remove the traces in the index and in the files now.
+            checkpointer: What keeps the threads of their conversations, which it is told to delete.
+
+        Raises:
+            BackendError: The database or the checkpointer could not do it.
+        """
+        named = self._threads(tenant_id, user_id) if checkpointer else set[str]()
+        _delete_threads(checkpointer, named)  # before their names are erased
+        erased = self._database.write(partial(self._erase, tenant_id=tenant_id, user_id=user_id))
+        _delete_threads(checkpointer, erased.threads - named)  # of conversations that began meanwhile
+        left = traces.remove(self._database, self._index) if wait else traces.pending(self._database, self._index)
+        with self._database.read() as session:
+            urls = session.exec(select(SearchIndexRow.url)).all()
+        return ForgetReceipt(
+            done=tuple(_done(erased, with_threads=checkpointer is not None)),
+            pending=left,
+            out_of_reach=tuple(
+                _out_of_reach(urls, is_file=self._database.is_file, with_threads=checkpointer is not None)
+            ),
+        )
+
+    def _reset(self, session: Session, *, scope: Scope, actor: str) -> None:
+        moment = revisions.now(self._clock)
+        user_id, *_ = ids_of(session, scope.tenant_id, scope.user_id)
+        scope = Scope(scope.tenant_id, user_id, scope.agent_id)
+        agent_id = scope.agent_id or ""
+        known = find_header(session, scope) is not None
+        erase_memory(session, scope)
+        session.exec(
+            update(ConversationRow)
+            .where(
+                col(ConversationRow.tenant_id) == scope.tenant_id,
+                col(ConversationRow.contact_id) == user_id,
+                col(ConversationRow.agent_id) == agent_id,
+            )
+            .values(_NOTHING_SAID)
+        )
+        blocks = select(MemoryBlockRow).where(revisions.within(scope), col(MemoryBlockRow.deleted_at).is_(None))
+        for row in session.exec(blocks.order_by(col(MemoryBlockRow.id))).all():
+            known = True
+            if row.block_type == ARCHIVAL:
+                gone = {"description": "", "read_only": False, "deleted_at": moment}
+                writes = LineWrites(session, scope, row, moment=moment, actor=actor, **gone)
+                writes.bury([line.id for line in live_rows(session, row)])
+            else:
+                revisions.erase(session, row, moment=moment, actor=actor)
+        changes.empty(
+            session,
+            col(MemoryChangeRow.tenant_id) == scope.tenant_id,
+            col(MemoryChangeRow.user_id) == user_id,
+            col(MemoryChangeRow.agent_id) == agent_id,
+        )
+        if known:
+            changes.record(session, scope, [Change("memory", "removed", agent_id)], actor=actor, moment=moment)
+
+    def _threads(self, tenant_id: str, user_id: str) -> set[str]:
+        with self._database.read() as session:
+            return _threads_of(session, tenant_id, ids_of(session, tenant_id, user_id))
+
+    def _erase(self, session: Session, *, tenant_id: str, user_id: str) -> _Erased:
+        ids = ids_of(session, tenant_id, user_id)
+        threads = _threads_of(session, tenant_id, ids)
+        counts = {what: session.exec(statement).one() for what, statement in _counts(tenant_id, ids).items()}
+        contact = col(ContactRow.tenant_id) == tenant_id, col(ContactRow.id).in_(ids)
+        entry = col(MemoryChangeRow.tenant_id) == tenant_id, col(MemoryChangeRow.user_id).in_(ids)
+        key = col(IdempotencyKeyRow.tenant_id) == tenant_id, col(IdempotencyKeyRow.user_id).in_(ids)
+        session.exec(delete(ContactRow).where(*contact))  # and with it conversations, messages, contact memory
+        session.exec(delete(MemoryChangeRow).where(*entry))
+        session.exec(delete(IdempotencyKeyRow).where(*key))
+        tombstones = erasing.erase(session, tenant_id, ids)
+        if self._database.is_file and (tombstones or any(counts.values())):
+            traces.note(session)
+        return _Erased(counts, threads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Erased:
+    """How many of each kind were erased, and the threads of the conversations."""
+
+    counts: Mapping[str, int]
+    threads: set[str]
+
+
+def _counts(tenant_id: str, ids: Sequence[str]) -> dict[str, SelectOfScalar[int]]:
+    """How many there are of each kind of what a user sees, as statements."""
+    block, line = MemoryBlockRow, ArchivalLineRow
+    blocks = col(block.tenant_id) == tenant_id, col(block.user_id).in_(ids), col(block.deleted_at).is_(None)
+    lines = col(line.block_id).in_(select(block.id).where(*blocks)), col(line.deleted_at).is_(None)
+    memories = col(ContactMemoryRow.tenant_id) == tenant_id, col(ContactMemoryRow.contact_id).in_(ids)
+    below = select(ContactMemoryRow.id).where(*memories)
+    chosen: dict[str, tuple[ColumnElement[bool], ...]] = {
+        "blocks, with their histories": (*blocks, col(block.block_type) != ARCHIVAL),
+        "archival lines, with their vectors and words": lines,
+        "facts": (col(FactRow.memory_id).in_(below),),
+        "entities": (col(EntityRow.memory_id).in_(below),),
+        "open items": (col(OpenItemRow.memory_id).in_(below),),
+        "summaries": (*memories, col(ContactMemoryRow.summary).is_not(None)),
+        "messages": (col(MessageRow.memory_id).in_(below),),
+        "conversations": (col(ConversationRow.tenant_id) == tenant_id, col(ConversationRow.contact_id).in_(ids)),
+        "identifiers": (
+            col(ContactIdentifierRow.tenant_id) == tenant_id,
+            col(ContactIdentifierRow.contact_id).in_(ids),
+        ),
+        "contacts": (col(ContactRow.tenant_id) == tenant_id, col(ContactRow.id).in_(ids)),
+        "records of changes": (col(MemoryChangeRow.tenant_id) == tenant_id, col(MemoryChangeRow.user_id).in_(ids)),
+        "idempotency keys": (col(IdempotencyKeyRow.tenant_id) == tenant_id, col(IdempotencyKeyRow.user_id).in_(ids)),
+    }
+    return {what: select(func.count()).where(*conditions) for what, conditions in chosen.items()}
+
+
+def _threads_of(session: Session, tenant_id: str, user_ids: Sequence[str]) -> set[str]:
+    statement = select(ConversationRow.thread_id).where(
+        ConversationRow.tenant_id == tenant_id, col(ConversationRow.contact_id).in_(user_ids)
+    )
+    return {thread_id for thread_id in session.exec(statement) if thread_id is not None}
+
+
+def _delete_threads(checkpointer: Checkpointer | None, thread_ids: Iterable[str]) -> None:
+    if checkpointer is None:
+        return
+    for thread_id in sorted(thread_ids):
+        try:
+            checkpointer.delete_thread(thread_id)
+        except Exception as error:
+            raise BackendError(f"checkpointer: it failed with {type(error).__name__}; forget the user again") from error
+
+
+def _done(erased: _Erased, *, with_threads: bool) -> Iterator[str]:
+    yield from (f"{what}: {count:,}" for what, count in erased.counts.items() if count)
+    if not any(erased.counts.values()):
+        yield "nothing was kept of this user"
+    if with_threads:
+        yield f"LangGraph threads of their conversations: {len(erased.threads):,}"
+
+
+def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threads: bool) -> Iterator[str]:
+    """Where copies may be.
+
+    Args:
+        index_urls: The servers of the indexes, None for one in a folder.
+        is_file: Whether the database is a SQLite file.
+        with_threads: Whether a checkpointer was told.
+    """
+    yield "backups and other copies of the database and of the index"
+    if not is_file:
+        yield "the database server: its write-ahead log, and pages that it has not vacuumed yet"
+    if index_urls.count(None) > 1 and not is_file:
+        yield "index folders of other computers, each until it is opened there again"
+    if any(index_urls):
+        yield "the Chroma server: its files may hold vectors that were deleted in it"
+    named = (
+        ", of threads that no conversation names" if with_threads else ", unless they are handed over (checkpointer=)"
+    )
+    yield f"LangGraph checkpoints{named}"
+    yield "logs of this program, and of the providers of its models"
+
+
+_NOTHING_SAID: Final[Mapping[str, object]] = {
+    "context": NO_CONTEXT,
+    "qa": None,
+    "handoff_to": None,
+    "handoff_reason": None,
+    "extraction_note": None,
+    "extraction": "none",
+    "claim": None,
+    "claimed_until": None,
+}

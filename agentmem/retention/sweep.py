@@ -1,0 +1,131 @@
+"""The retention job: what is hidden because its time is over is deleted for good."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlmodel import Session, col, select, update
+
+from agentmem import inputs, revisions
+from agentmem.archival import erasing
+from agentmem.conversations.contexts import NO_CONTEXT, without_expired
+from agentmem.database import rows
+from agentmem.lifetimes import retention_column
+from agentmem.records import SweepReport
+from agentmem.retention import traces
+from agentmem.retention.batches import ROWS, batches
+from agentmem.tables import ConversationRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.database import Database
+    from agentmem.retention.batches import Batch
+
+_HEADERS: Final = 100
+
+
+class Sweeping:
+    """Deletes what outlived its retention, of every tenant.
+
+    It may be ended anywhere, and may run beside everything else: each of its
+    transactions is a small one that stands for itself.
+
+    Args:
+        database: Where it is kept.
+        index: What holds vectors of it.
+        clock: What time it is.
+        end_idle: Ends conversations that were left open: a session, what time it is, and how many at most.
+        max_fact_days: The longest a key-value fact lives.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        index: ChromaIndex,
+        clock: Callable[[], datetime],
+        *,
+        end_idle: Callable[[Session, datetime, int], int],
+        max_fact_days: int,
+    ) -> None:
+        self._database = database
+        self._index = index
+        self._clock = clock
+        self._end_idle = end_idle
+        self._max_fact_days = max_fact_days
+
+    def sweep(self, now: datetime | None = None) -> SweepReport:
+        """End what was left open, delete what is over, and remove the traces of who was forgotten.
+
+        Args:
+            now: What time to take it for; the clock's if not given.
+
+        Raises:
+            InvalidInputError: Not an aware datetime.
+            BackendError: The database could not do it; what was deleted until then stays deleted.
+        """
+        now = revisions.now(self._clock) if now is None else inputs.timestamp("now", now)
+        ended = self._all(lambda session: self._end_idle(session, now, ROWS))
+        with self._database.read() as session:
+            to_delete = list(batches(session, now=now, max_fact_days=self._max_fact_days))
+        deleted = Counter[str]()
+        for kind, batch in to_delete:
+            deleted[kind] += self._all(batch)
+        deleted["contexts"] += self._cut_contexts(now)
+        in_index = traces.remove_from_index(self._index)
+        deleted["tombstones"] += self._clear_tombstones()  # now that the index knows of them
+        in_files = traces.remove_from_files(self._database)
+        return SweepReport(ended, {kind: count for kind, count in deleted.items() if count}, (*in_index, *in_files))
+
+    def _all(self, batch: Batch) -> int:
+        """Repeat a batch until there is nothing more to do."""
+        total = 0
+        while done := self._database.write(batch):
+            total += done
+        return total
+
+    def _cut_contexts(self, now: datetime) -> int:
+        """Take what is over out of what agents had, as it is kept with their conversations."""
+        cut, last = 0, ""
+        while True:
+            with self._database.read() as session:
+                page = _contexts(session, after=last)
+            if not page:
+                return cut
+            last = page[-1].id
+            left = [(row.id, row.context, self._left_of(row.context, row.days, now)) for row in page]
+            changed = [one for one in left if one[1] != one[2]]
+            if changed:
+                cut += self._database.write(partial(_replace_contexts, changed=changed))
+
+    def _left_of(self, context: str, days: int | None, now: datetime) -> str:
+        return without_expired(context, now=now, days=days, most_days=self._max_fact_days)
+
+    def _clear_tombstones(self) -> int:
+        with self._database.read() as session:
+            spare = erasing.spare_tombstones(session)
+        return sum(
+            self._all(partial(erasing.clear, spare=spare[begin : begin + _HEADERS], limit=ROWS))
+            for begin in range(0, len(spare), _HEADERS)
+        )
+
+
+def _contexts(session: Session, *, after: str) -> Sequence[Any]:
+    """The next conversations with a context, by id."""
+    row = ConversationRow
+    days = retention_column(row.tenant_id, row.agent_id).label("days")
+    statement: Any = select(row.id, row.context, days).where(row.id > after, row.context != NO_CONTEXT)
+    return rows(session, statement.order_by(col(row.id)).limit(ROWS))
+
+
+def _replace_contexts(session: Session, *, changed: Sequence[tuple[str, str, str]]) -> int:
+    """Replace contexts, each a conversation's id, the old and the new, unless something came between."""
+    row = ConversationRow
+    return sum(
+        session.exec(update(row).where(col(row.id) == id_, col(row.context) == old).values(context=new)).rowcount
+        for id_, old, new in changed
+    )

@@ -1,0 +1,182 @@
+"""Contacts straight on a database, without a store around them."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from sqlmodel import select
+
+from agentmem.changes import feed
+from agentmem.contacts.memory import ContactMemoryStore
+from agentmem.contacts.reading import read_memory
+from agentmem.contacts.store import ContactStore
+from agentmem.contacts.writing import MemoryWrites
+from agentmem.database import Database
+from agentmem.models import Scope
+from agentmem.settings import Settings
+from agentmem.tables import AgentSettingsRow, ConversationRow, MemoryChangeRow, MessageRow
+
+SETTINGS = Settings()
+
+
+def patch(values, **options):
+    return lambda writes: writes.patch_facts(values, **options)
+
+
+def summary(text):
+    return lambda writes: writes.set_summary(text)
+
+
+def entity(entity_type="order", entity_id="8821", **given):
+    return lambda writes: writes.put_entity(entity_type, entity_id, **given)
+
+
+def item(description="Call back", related_to=None, **given):
+    return lambda writes: writes.add_open_item(
+        description, type="follow_up", priority="normal", related_to=related_to, **given
+    )
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory):
+    """A database nobody wrote to: copying it is quicker than making each test's own."""
+    path = tmp_path_factory.mktemp("contacts") / "agentmem.db"
+    Database(path).close()
+    return path
+
+
+class Rooms:
+    """The rooms under test, and shorthands for what their tests do most."""
+
+    def __init__(self, path, clock):
+        self.path = path
+        self.clock = clock
+        self.database = Database(path)
+        self.contacts = ContactStore(self.database, clock, default_region="US", max_id_chars=255)
+        self.memories = ContactMemoryStore(self.database, clock, self.contacts, SETTINGS)
+
+    def person(self, contact_id="ada", tenant_id="acme", **known_by):
+        """A contact that is there from now on."""
+        identities = self.contacts.known_by(**known_by)
+        return self.contacts.create(tenant_id, contact_id=contact_id, identities=identities, name=None)
+
+    def meet(self, user_id=None, tenant_id="acme", custom=(), name=None, **known_by):
+        """Whom a conversation would be with: their id, and those to be absorbed."""
+        identities = (*custom, *self.contacts.known_by(**known_by))
+
+        def body(session):
+            resolved = self.contacts.resolve(
+                session, tenant_id, identities, user_id=user_id, moment=self.clock(), name=name
+            )
+            return resolved.contact and resolved.contact.id, resolved.absorb
+
+        return self.database.write(body)
+
+    def write(self, scope, *changes, **options):
+        """Each change is a function of the writes; the version that they made."""
+
+        def body(session):
+            writes = self.writes(session, scope, **options)
+            for change in changes:
+                change(writes)
+            return writes.finish()
+
+        return self.database.write(body)
+
+    def writes(self, session, scope, **options):
+        """The writes of a transaction, now."""
+        given = {"moment": self.clock(), "actor": "test", "source": "operator", "max_fact_days": 90}
+        return MemoryWrites(session, scope, **{"max_value_bytes": 16_384, **given, **options})
+
+    def memory(self, scope, **options):
+        """The memory as it is now."""
+        with self.database.read() as session:
+            return read_memory(session, scope, now=self.clock(), **{"max_fact_days": 90, **options})
+
+    def rows(self, table, *conditions):
+        """What is stored."""
+        with self.database.read() as session:
+            return session.exec(select(table).where(*conditions)).all()
+
+    def retain(self, days, agent_id="support", tenant_id="acme"):
+        """Let an agent's memory be kept for so many days."""
+
+        def body(session):
+            session.merge(
+                AgentSettingsRow(
+                    tenant_id=tenant_id,
+                    agent_id=agent_id,
+                    version="",
+                    settings="{}",
+                    retention_days=days,
+                    created_at=self.clock(),
+                    updated_at=self.clock(),
+                )
+            )
+
+        self.database.write(body)
+
+
+@pytest.fixture
+def rooms(tmp_path, empty_file, clock):
+    rooms = Rooms(shutil.copy(empty_file, tmp_path / "agentmem.db"), clock)
+    yield rooms
+    rooms.database.close()
+
+
+@pytest.fixture
+def scope(rooms):
+    """An agent scope of a contact that is there."""
+    rooms.person("ada")
+    return Scope("acme", "ada", "support")
+
+
+@pytest.fixture
+def told(rooms):
+    """The feed of a user, oldest first, as short tuples."""
+
+    def read(user_id="ada"):
+        with rooms.database.read() as session:
+            entries = feed(session, MemoryChangeRow.user_id == user_id, now=rooms.clock())
+        return [(one.action, one.kind, one.ref, one.before, one.after) for one in entries]
+
+    return read
+
+
+def say(rooms, scope, conversation_id, *texts, channel="voice"):
+    """A conversation and its messages, a minute apart."""
+
+    def body(session):
+        now = rooms.clock()
+        conversation = ConversationRow(
+            id=conversation_id,
+            tenant_id=scope.tenant_id,
+            agent_id=scope.agent_id,
+            contact_id=scope.user_id,
+            channel=channel,
+            status="open",
+            started_at=now,
+            last_active_at=now,
+            context="{}",
+            extraction="none",
+        )
+        session.add(conversation)
+        session.flush()
+        writes = rooms.writes(session, scope)
+        memory_id = writes.memory_id
+        for position, text in enumerate(texts):
+            rooms.clock.move(minutes=1)
+            message = MessageRow(
+                id=f"{conversation_id}-{position}",
+                conversation_id=conversation_id,
+                memory_id=memory_id,
+                position=position,
+                role="user",
+                content=text,
+                created_at=rooms.clock(),
+            )
+            session.add(message)
+        return writes.finish()
+
+    return rooms.database.write(body)
