@@ -398,7 +398,7 @@ class MessageRow(Base, table=True):
     __table_args__ = (
         CheckConstraint("role IN ('user', 'assistant', 'tool')", name="role"),
         UniqueConstraint("conversation_id", "position"),
-        UniqueConstraint("conversation_id", "external_id"),
+        UniqueConstraint("conversation_id", "external_id", name="uq_agentmem_message_external_id"),
         Index(None, "memory_id", "created_at", "conversation_id", "position"),
     )
 

@@ -53,6 +53,7 @@ AFTER_THE_SMS = {
                 {"key": "expected_delivery", "value": "2025-07-25"},
             ],
             "status": "in_transit",
+            "notes": None,
             "evidence": [2],
         }
     ],

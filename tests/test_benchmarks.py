@@ -650,3 +650,54 @@ def test_both_runtimes_are_asked_in_turn_and_the_best_run_after_the_first_counts
 def test_a_process_that_gives_no_answer_is_no_measurement(cold, tmp_path) -> None:
     with pytest.raises(RuntimeError, match="exit code 3"):
         cold.seconds(tmp_path, "import sys; sys.exit(3); ")
+
+
+# --- a conversation --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def talk(program):
+    return program("conversation")
+
+
+def test_a_run_times_every_stage_of_a_conversation_and_leaves_nothing_behind(talk, capsys, tmp_path) -> None:
+    assert talk.main(["--contacts", "10,11", "--conversations", "1", "--home", str(tmp_path)]) == 0
+    table, progress = capsys.readouterr()
+    cells = _cells(table)
+    assert cells["milliseconds"] == ["10 contacts", "11 contacts", "ratio"]
+    assert {f"{stage}, {name}" for stage in talk.STAGES for name in ("median", "p95")} <= set(cells)
+    assert progress.splitlines() == ["10 contacts: fill…", "11 contacts: fill…"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_timed_learns_something_of_every_kind_and_nothing_is_refused(talk, tmp_path) -> None:
+    with talk.opened(tmp_path, 10) as mem:
+        talk.fill(mem, 10)
+        for number in (3, 3 + talk.CALLERS):
+            spent = talk.conversation(mem, number)
+        assert [len(spent[stage]) for stage in talk.STAGES] == [1, talk.TURNS, 1, 1, 1]
+        record = mem.conversations.list(limit=1)[0]
+    assert (record.extraction, record.extraction_note) == ("done", None)
+    assert {(change.kind, change.action) for change in record.changes} == {
+        ("fact", "changed"),
+        ("summary", "changed"),
+        ("entity", "changed"),
+        ("open_item", "added"),
+        ("open_item", "removed"),
+        ("line", "added"),
+        ("line", "confirmed"),
+    }
+    assert len(record.context.memories) == len(talk._FACTS) + 2  # noqa: SLF001 - what was learned the first time
+
+
+def test_a_table_of_conversations_relates_the_largest_store_to_the_smallest(talk) -> None:
+    spent = {contacts: {stage: [seconds] for stage in talk.STAGES} for contacts, seconds in ((10, 0.002), (100, 0.003))}
+    assert _cells(talk.markdown(spent))["end, p95"] == ["2.0", "3.0", "1.50"]
+
+
+def test_fewer_contacts_than_callers_and_a_missing_folder_are_refused_here_too(talk, capsys, tmp_path) -> None:
+    assert talk.main(["--contacts", "9,100"]) == 2
+    said = "conversation.py: --contacts: 10 of them call, so there are at least as many\n"
+    assert capsys.readouterr().err == said
+    assert talk.main(["--home", str(tmp_path / "missing")]) == 2
+    assert capsys.readouterr().err == f"conversation.py: --home: {tmp_path / 'missing'} is no folder\n"

@@ -42,7 +42,8 @@ def root(
     """Long-term memory for LLM agents, in a folder of your own.
 
     Core memory is text that is always in the agent's prompt (`blocks`); archival memory is lines that are searched by
-    meaning and by word (`remember`, `recall`). The first time, try `agentmem demo`.
+    meaning and by word (`remember`, `recall`). What agents learn of the people they talk to is shown by `contacts`,
+    `conversations` and `changes`. The first time, try `agentmem demo`.
 
     It ends with code 0 when all went well, 2 for wrong input, 3 when something is not there, 4 for a conflict, 6 when
     something behind it failed, and 1 when `check` found problems.
@@ -126,6 +127,7 @@ app = typer.Typer(
         'agentmem recall "Who has the spare key?"',
         'agentmem blocks append core "- Likes tea" --user ada',
         "agentmem chat --user ada",
+        "agentmem contacts show ada --agent support",
     ),
 )
 app.command(epilog=examples("agentmem demo", "agentmem demo --model openai:gpt-5"))(demo)

@@ -47,11 +47,11 @@ def list_contacts(call: Call, *, limit: Limit = 100, after: After = None) -> Non
     if not found:
         screen().print(Text("No contacts." if after is None else "No more contacts."), soft_wrap=True)
         return
-    whole = ("last seen (UTC)", *id_columns([each.id for each in found], "contact, name"))
-    shown = table("contact, name", "last seen (UTC)", "known by", whole=whole)
+    whole = ("last seen (UTC)", *id_columns([each.id for each in found], "contact"))
+    shown = table("contact", "last seen (UTC)", "name, known by", whole=whole)
     for each in found:
-        known_by = stacked(*(identifier.value for identifier in each.identifiers))
-        shown.add_row(*row(stacked(each.id, each.name), each.last_seen_at, known_by))
+        known_by = stacked(each.name, *(identifier.value for identifier in each.identifiers))
+        shown.add_row(*row(each.id, each.last_seen_at, known_by))
     screen().print(shown)
     if len(found) == limit:
         notice(f"There may be more: {call.line('contacts', 'list', '--limit', str(limit), '--after', found[-1].id)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from agentmem.records import ConversationContext, ConversationRecord, Extraction, MemoryChange
 
-_ANONYMOUS = "anonymous"
+_ANONYMOUS: Final = "anonymous"
+_READ: Final[dict[Extraction, str]] = {
+    "pending": "waiting to be read; agentmem work reads it",
+    "done": "read",
+    "failed": "could not be read",
+}
 
 
 @group
@@ -97,17 +102,9 @@ def _told(found: ConversationRecord) -> Iterator[tuple[str, Cell]]:
     if found.handoff is not None:
         reason = "" if found.handoff.reason is None else f": {found.handoff.reason}"
         yield "handed to", f"{found.handoff.to}{reason}"
-    if found.extraction != "none":
+    if found.extraction in _READ:
         note = "" if found.extraction_note is None else f": {found.extraction_note}"
         yield "transcript", f"{_READ[found.extraction]}{note}"
-
-
-_READ: dict[Extraction, str] = {
-    "none": "not read",
-    "pending": "waiting to be read; agentmem work reads it",
-    "done": "read",
-    "failed": "could not be read",
-}
 
 
 def _context(context: ConversationContext) -> Iterator[RenderableType]:
@@ -123,7 +120,7 @@ def _context(context: ConversationContext) -> Iterator[RenderableType]:
 def _written(change: MemoryChange) -> RenderableType:
     before, after = sides(change.before, change.after)
     if not before and not after:
-        return Text(f"- {change.action}; it was deleted since", style="dim")
+        return Text(f"- {change.action}; no longer there", style="dim")
     was = f" (was: {before})" if before and after else ""
     shown = Text(f"- {after or before}{was}")
     return shown if change.action == "added" else Text.assemble(shown, (f" ({change.action})", "dim"))
@@ -140,5 +137,5 @@ app.command(
 )(list_conversations)
 app.command(
     "show",
-    epilog=examples("agentmem conversations show 3f2a…", "agentmem conversations show 3f2a… --messages"),
+    epilog=examples("agentmem conversations show b2ed2c281cdc49f3a36d5664d8863be9 --messages"),
 )(show)

@@ -90,8 +90,10 @@ def _changes(
 
 
 def _since(typed: str | None) -> int | str | None:
-    is_number = typed is not None and typed.isdecimal() and len(typed) <= _DIGITS
-    return int(typed) if typed is not None and is_number else typed
+    """A change's number, or a time as it was typed."""
+    if typed is None or not typed.isdecimal() or len(typed) > _DIGITS:
+        return typed
+    return int(typed)
 
 
 def _in_commands(receipt: ForgetReceipt) -> ForgetReceipt:

@@ -163,7 +163,7 @@ class Conversations:
         """
         self._id("conversation_id", conversation_id)
         inputs.flag("defer", defer)
-        return _ended(self._house, self._tenant_id, conversation_id, Ending(), defer=defer)
+        return _ended(self._house, self._tenant_id, conversation_id, Ending(deferred=defer))
 
     def work(self, limit: int | None = None) -> int:
         """Read transcripts that were left for later, or whose reading was cut short.
@@ -328,15 +328,20 @@ class Conversation:
         answers what cannot be used, is noted in the record, and is no error.
 
         Args:
-            defer: Whether the transcript is left to `mem.conversations.work`.
+            defer: Whether the transcript is left to `mem.conversations.work`, in this process or in one that has a chat
+                model.
 
         Raises:
             InvalidInputError: A value of the state cannot be kept; the conversation is still open.
             NotFoundError: The conversation is gone.
         """
-        inputs.flag("defer", defer)
-        ending = Ending(keep=self._state.to_keep(), said=tuple(self._unplaced), caller=self._newly_known())
-        record = _ended(self._house, self._tenant_id, self.id, ending, defer=defer)
+        ending = Ending(
+            keep=self._state.to_keep(),
+            said=tuple(self._unplaced),
+            caller=self._newly_known(),
+            deferred=inputs.flag("defer", defer),
+        )
+        record = _ended(self._house, self._tenant_id, self.id, ending)
         self._is_over = True
         self._identity = record.caller_identity
         return record
@@ -409,8 +414,8 @@ class Conversation:
         self._is_over = True
 
 
-def _ended(house: House, tenant_id: str, conversation_id: str, ending: Ending, *, defer: bool) -> ConversationRecord:
-    if house.conversations.end(tenant_id, conversation_id, ending) and not defer:
+def _ended(house: House, tenant_id: str, conversation_id: str, ending: Ending) -> ConversationRecord:
+    if house.conversations.end(tenant_id, conversation_id, ending) and not ending.deferred:
         house.learning.run(tenant_id, conversation_id)
         house.index.nudge()
     return house.records.get(tenant_id, conversation_id)

@@ -176,7 +176,7 @@ class ContactMemoryStore:
 
         def body(session: Session) -> OpenItem:
             moment = revisions.now(self._clock)
-            own = self._own(session, scope)
+            own = self._own(session, scope, to_write=True)
             writes = self._writes(session, own, moment, actor=actor)
             first = FirstResult(own, idempotency_key, OPEN_ITEM, [description, type, priority, *related])
             if (done := first.find(session)) is not None:
@@ -196,7 +196,7 @@ class ContactMemoryStore:
         """
 
         def body(session: Session) -> OpenItem:
-            own = self._own(session, scope)
+            own = self._own(session, scope, to_write=True)
             writes = self._writes(session, own, revisions.now(self._clock), actor=actor)
             writes.resolve_open_item(item_id)
             writes.finish()
@@ -217,7 +217,7 @@ class ContactMemoryStore:
 
         def body(session: Session) -> ContactMemory:
             moment = revisions.now(self._clock)
-            own = self._own(session, scope)
+            own = self._own(session, scope, to_write=True)
             writes = self._writes(session, own, moment, actor=actor, expected_version=expected_version)
             change(writes)
             writes.finish()
@@ -246,9 +246,9 @@ class ContactMemoryStore:
             session, scope, now=now, recent_messages=recent_messages, max_fact_days=self._settings.max_fact_days
         )
 
-    def _own(self, session: Session, scope: Scope) -> Scope:
+    def _own(self, session: Session, scope: Scope, *, to_write: bool = False) -> Scope:
         """The scope of who the contact is."""
-        contact = self._contacts.require(session, scope.tenant_id, scope.user_id)
+        contact = self._contacts.require(session, scope.tenant_id, scope.user_id, to_write=to_write)
         return Scope(scope.tenant_id, contact.id, scope.agent_id)
 
     def _json(self, field: str, value: object) -> Json:

@@ -71,7 +71,7 @@ def move_memory(
     for loser in session.exec(losers.order_by(col(ContactMemoryRow.agent_id))).all():
         scope = Scope(tenant_id, winner_id, loser.agent_id)
         idempotency.move(session, Scope(tenant_id, loser_id, loser.agent_id), scope)
-        winner = reading.find_header(session, scope)
+        winner = reading.find_header(session, scope, to_write=True)
         if winner is None:
             move_version(session, loser, moment=moment)
             loser.contact_id = winner_id

@@ -80,9 +80,12 @@ def within(scope: Scope) -> tuple[ColumnElement[bool], ...]:
     return contact if scope.agent_id is None else (*contact, col(ContactMemoryRow.agent_id) == scope.agent_id)
 
 
-def find_header(session: Session, scope: Scope) -> ContactMemoryRow | None:
-    """The header of what an agent knows of a contact."""
-    return session.exec(select(ContactMemoryRow).where(*within(scope))).one_or_none()
+def find_header(session: Session, scope: Scope, *, to_write: bool = False) -> ContactMemoryRow | None:
+    """The header of what an agent knows of a contact; one to be written is everyone else's only afterwards."""
+    statement = select(ContactMemoryRow).where(*within(scope))
+    if to_write:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return session.exec(statement).one_or_none()
 
 
 def fact_is_live(row: FactRow, *, now: datetime, days: int | None, max_fact_days: int) -> bool:

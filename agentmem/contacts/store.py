@@ -11,7 +11,7 @@ from sqlmodel import Session, and_, col, or_, select, update
 from agentmem import inputs, revisions
 from agentmem.contacts import identity as naming
 from agentmem.contacts.identity import KINDS, SHARED, Identity
-from agentmem.database import in_batches
+from agentmem.database import RacedError, in_batches
 from agentmem.display import Values
 from agentmem.errors import ConflictError, NotFoundError
 from agentmem.records import Contact, Identifier
@@ -135,7 +135,7 @@ class ContactStore:
         """
 
         def body(session: Session) -> Contact:
-            row = self.require(session, tenant_id, contact_id)
+            row = self.require(session, tenant_id, contact_id, to_write=True)
             owners = _owners(session, tenant_id, identities)
             _require_free(owners, row)
             new = [identity for identity in identities if identity not in owners]
@@ -175,14 +175,19 @@ class ContactStore:
         owners = _owners(session, tenant_id, identities)
         user = None if user_id is None else self.winner(session, tenant_id, user_id)
         contact = _chosen(session, identities, owners, user, user_is_given=user_id is not None)
-        if contact is None:
-            if user_id is None and not identities:
-                return Resolved(None)
+        if contact is not None:
+            _hold(session, contact)
+        elif user_id is None and not identities:
+            return Resolved(None)
+        else:
             contact = self._make(session, tenant_id, user_id, moment=moment, name=name)
         contact.name = name or contact.name
         contact.last_seen_at = max(contact.last_seen_at, moment)
         session.add(contact)
-        _see(session, contact, [one for one in identities if owners.get(one, contact) is contact], moment)
+        for one in owners:
+            if owners[one] is contact:
+                _see(session, contact, one, moment)
+        _add_identifiers(session, contact, [one for one in identities if one not in owners], moment)
         others = {one.id: one for one in [*owners.values(), *filter(None, [user])] if one is not contact}
         return Resolved(contact, tuple(one.id for one in others.values() if _absorbable(session, one)))
 
@@ -193,8 +198,8 @@ class ContactStore:
             row = session.get(ContactRow, (tenant_id, row.merged_into))
         return row
 
-    def require(self, session: Session, tenant_id: str, contact_id: str) -> ContactRow:
-        """The same, where there must be one.
+    def require(self, session: Session, tenant_id: str, contact_id: str, *, to_write: bool = False) -> ContactRow:
+        """The same, where there must be one; one to be written to is not merged before the transaction ends.
 
         Raises:
             NotFoundError: There is none.
@@ -202,6 +207,8 @@ class ContactStore:
         row = self.winner(session, tenant_id, contact_id)
         if row is None:
             raise _missing("contact_id")
+        if to_write:
+            _hold(session, row)
         return row
 
     def merge_identity(
@@ -261,6 +268,17 @@ def _chosen(
     return None
 
 
+def _hold(session: Session, contact: ContactRow) -> None:
+    """Let nobody merge a contact before this transaction ends.
+
+    Raises:
+        RacedError: It was merged since it was read.
+    """
+    session.refresh(contact, with_for_update={"key_share": True})
+    if contact.merged_into is not None:
+        raise RacedError
+
+
 def _absorbable(session: Session, row: ContactRow) -> bool:
     return row.generated and SHARED.issuperset(_kinds(session, row))
 
@@ -296,17 +314,11 @@ def _add_identifiers(session: Session, row: ContactRow, identities: Iterable[Ide
     session.flush()
 
 
-def _see(session: Session, contact: ContactRow, identities: Iterable[Identity], moment: datetime) -> None:
-    """Note that a contact came with what they are known by, and let them be known by what is new."""
-    new: list[Identity] = []
-    for one in identities:
-        row = session.get(ContactIdentifierRow, (contact.tenant_id, one.kind, one.value))
-        if row is None:
-            new.append(one)
-            continue
-        row.last_seen_at = max(row.last_seen_at, moment)
-        session.add(row)
-    _add_identifiers(session, contact, new, moment)
+def _see(session: Session, contact: ContactRow, known_by: Identity, moment: datetime) -> None:
+    """Note that a contact came with something they are known by."""
+    row = session.get_one(ContactIdentifierRow, (contact.tenant_id, known_by.kind, known_by.value))
+    row.last_seen_at = max(row.last_seen_at, moment)
+    session.add(row)
 
 
 def _kinds(session: Session, row: ContactRow) -> set[str]:

@@ -83,7 +83,7 @@ class MemoryWrites:
         self._max_fact_days = max_fact_days
         self._max_value_bytes = max_value_bytes
         self._conversation_id = conversation_id
-        self._header = reading.find_header(session, scope)
+        self._header = reading.find_header(session, scope, to_write=True)
         self._days = lifetimes.retention_days(session, scope.tenant_id, scope.agent_id or "")
         self._changes: list[Change] = []
         self._claimed = False

@@ -53,8 +53,8 @@ CLAIM: Final = timedelta(minutes=10)
 """How long a conversation belongs to who claimed it; one that died is followed by another after it."""
 
 _NEAR: Final = 0.3
-"""The score from which a stored fact may be the one that was learned: two with the same words that carry them reach
-0.4 even in a scope where these are common, and it is the words that decide."""
+"""The score from which a stored fact is compared with a new one: two with the same words were measured at 0.45 and
+more, in scopes of 10 to 400 lines. Whether they say the same, their words decide: no score tells "not" or "May"."""
 
 _TRUSTED: Final = Filter(without_source="tool")
 """What a tool wrote is not shown as known, nor confirmed: it would pass for what the caller said."""
@@ -230,7 +230,7 @@ class Learning:
             )
 
     def _known(self, read: _Read) -> dict[str, str]:
-        """The known facts that the model is shown: of many, those that what the caller said brings up, and the newest."""
+        """The known facts that the model is shown: of many, the best matches for what was said, and the newest."""
         said = " ".join(message.content for message in read.messages if message.role == "user")
         if len(read.newest) < _SHOWN or not said.strip():
             return dict(read.newest)

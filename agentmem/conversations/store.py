@@ -69,12 +69,14 @@ class Ending:
         keep: The values of the state; those that are not under the agent's `state_keys` do not count.
         said: Messages that were not stored before, because nobody knew whose they are.
         caller: Who it turned out to be with.
+        deferred: Whether its transcript is left for later, maybe to a process that has a model where this one has none.
     """
 
     status: Status = "ended"
     keep: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
     said: Sequence[Said] = ()
     caller: Caller | None = None
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +305,8 @@ class ConversationStore:
                 self._store(step, step.scope, ending.said)
                 if ending.status == "ended":
                     self._keep(step, step.scope, ending.keep)
-            self._close(step, ending.status, max(step.now, step.row.started_at))
+            to_read = ending.deferred or self._rules.reads_transcripts
+            _close(step, ending.status, max(step.now, step.row.started_at), to_read=to_read)
             return step.row.extraction == _PENDING
 
         return self._database.write(body)
@@ -460,14 +463,7 @@ class ConversationStore:
 
     def _close_idle(self, session: Session, row: ConversationRow, now: datetime) -> None:
         settings = self._agents.get(session, row.tenant_id, row.agent_id, row.version)
-        self._close(_Step(session, row, settings, now), "ended", row.last_active_at)
-
-    def _close(self, step: _Step, status: Status, at: datetime) -> None:
-        row = step.row
-        row.status = status
-        row.ended_at = row.last_active_at = at
-        to_read = self._rules.reads_transcripts and status == "ended" and step.scope is not None
-        row.extraction = _PENDING if to_read and _has_messages(step.session, row) else "none"
+        _close(_Step(session, row, settings, now), "ended", row.last_active_at, to_read=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +498,15 @@ def _not_stored(session: Session, conversation_id: str, said: Sequence[Said]) ->
             new.append(message)
             known.add(message.external_id)
     return new
+
+
+def _close(step: _Step, status: Status, at: datetime, *, to_read: bool) -> None:
+    """End a conversation; its transcript is read, if it is to be, where its agent remembers and something was said."""
+    row = step.row
+    row.status = status
+    row.ended_at = row.last_active_at = at
+    learns = to_read and status == "ended" and step.scope is not None
+    row.extraction = _PENDING if learns and _has_messages(step.session, row) else "none"
 
 
 def _has_messages(session: Session, row: ConversationRow) -> bool:

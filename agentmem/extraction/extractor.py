@@ -90,8 +90,9 @@ class Extractor:
 
 def _proposal(answer: Any) -> Proposal:  # noqa: ANN401 - what a model says
     """What the model filled in. A parser's own error would show the content, so it is not passed on."""
-    given = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"parsed": answer, "raw": answer}
-    parsed, said = given.get("parsed"), _said(given.get("raw"))
+    whole = isinstance(answer, dict) and "parsed" in answer
+    given = cast("dict[str, Any]", answer) if whole else {"parsed": answer, "raw": answer}
+    parsed, said = given["parsed"], _said(given.get("raw"))
     if isinstance(parsed, Proposal):
         return parsed
     if not isinstance(parsed, dict):

@@ -252,7 +252,7 @@ class Judge:
     ) -> tuple[tuple[NewItem, ...], tuple[str, ...]]:
         """The new open items, and the ids of those that are done."""
         numbered: list[str | NewItem] = [*self._known.items, *so_far.open_items]
-        resolved = list(so_far.resolved_items)
+        resolved = dict.fromkeys(so_far.resolved_items)
         items = list(so_far.open_items)
 
         def resolve(number: int) -> None:
@@ -262,7 +262,7 @@ class Judge:
             if isinstance(named, NewItem):
                 items.remove(named)
             else:
-                resolved.append(named)
+                resolved[named] = None
 
         def check(proposal: OpenItemProposal) -> None:
             item = self._item(proposal, asked, entities)
@@ -273,7 +273,7 @@ class Judge:
             check_room(len(items) + 1)
             items.append(item)
 
-        asked.each("resolved item", proposal.resolved_items, resolve)
+        asked.each("resolved item", dict.fromkeys(proposal.resolved_items), resolve)
         asked.each("open item", proposal.open_items, check)
         return tuple(items), tuple(resolved)
 

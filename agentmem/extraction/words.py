@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _UNSPACED: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 )
+_CHARACTERS: Final = re.compile(f"[{_UNSPACED}]")
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|\d+(?:[-./]\d+)*|[^\W\d_{_UNSPACED}]+")
 _DATE: Final = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
 _NOT: Final = re.compile(r"n['\u2019]t\b")
@@ -36,6 +37,7 @@ _LIGHT: Final = frozenset(
     ask asked asks like liked likes need needed needs prefer preferred prefers tell told want wanted wants
     """.split()  # noqa: SIM905 - as a list literal it is no longer read as words
 )
+_ORDERING: Final = frozenset("after before but from instead not of over rather than then to until".split())  # noqa: SIM905
 _ENDINGS: Final = ("ing", "ed", "es", "s", "e")
 _SHORTEST_STEM: Final = 3
 _PASSAGE: Final = 40
@@ -64,16 +66,21 @@ def carrying(text: str) -> frozenset[str]:
 def alike(one: str, other: str) -> bool:
     """Whether two sentences say the same: with the same words that carry it, dates and negations included.
 
+    Their order counts where a word such as "not" or "from" says that it does.
+
     >>> alike("Caller prefers weekday mornings.", "Caller wants weekday mornings")
     True
-    >>> alike("Caller likes tea", "Caller does not like tea")
+    >>> alike("Caller likes tea, not coffee", "Caller likes coffee, not tea")
     False
     """
     return _saying(one) == _saying(other)
 
 
-def _saying(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in folded(text) if word not in _LIGHT)
+def _saying(text: str) -> list[str]:
+    words = folded(text)
+    carried = [_stem(word) for word in words if word not in _LIGHT]
+    ordered = not _ORDERING.isdisjoint(words) or _CHARACTERS.search(text)
+    return carried if ordered else sorted(carried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a conversation taught: lines added, confirmed and superseded in the caller's transaction, all told to the feed."""
+"""What a conversation taught: lines added, confirmed and superseded in the caller's transaction, told to the feed."""
 
 from __future__ import annotations
 

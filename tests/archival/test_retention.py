@@ -272,7 +272,7 @@ def test_reads_ask_the_database_no_oftener_for_an_agent_with_a_retention(mem, me
         memory.remember(["new tea"], agent_id=agent_id)
         contents(memory, agent_id)
     asked = []
-    engine = mem._house.database._readers.engine  # noqa: SLF001 - what is sent to it is what is counted
+    engine = mem._house.database._readers  # noqa: SLF001 - what is sent to it is what is counted
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     counts = []
     for agent_id in ("x", "y"):

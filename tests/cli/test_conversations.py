@@ -7,8 +7,25 @@ import dataclasses
 import pytest
 
 from agentmem.records import ConversationRecord
+from agentmem.testing import ScriptedChatModel
 
 HOSTILE = "[bold red]hi[/] :smile: \x1b[31mred\x07 \u202eevil"
+
+ORDER = {"entity_type": "order", "entity_id": "order-8821", "evidence": [1]}
+FIRST_CALL = {
+    "facts": [{"fact": "Caller waits for order #8821.", "confidence": 0.9, "evidence": [1]}],
+    "contact_facts": [{"key": "name", "value": "Sarah Chen", "evidence": [1]}],
+    "summary": "Customer called about order #8821 which was delayed.",
+    "entities": [{**ORDER, "facts": [{"key": "carrier", "value": "UPS"}], "status": "delayed"}],
+    "open_items": [{"description": "Follow up on order #8821", "priority": "high", "evidence": [1]}],
+}
+FOLLOW_UP = {
+    "facts": [{"fact": "Caller prefers SMS over calls.", "confidence": 0.9, "evidence": [1]}],
+    "contact_facts": [{"key": "preferred_contact", "value": "sms", "evidence": [1]}],
+    "summary": "Order #8821 shipped and is now in transit.",
+    "entities": [{**ORDER, "facts": [], "status": "in_transit"}],
+    "resolved_items": [1],
+}
 
 
 @pytest.fixture
@@ -122,6 +139,44 @@ def test_show_tells_what_is_known_of_the_conversation_itself(run, mem, clock):
         "billing: a refund",
     ):
         assert word in shown
+
+
+def test_seed_004_the_memory_tab_of_the_follow_up_shows_what_was_known_and_what_changed(run, open_mem, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")  # so that no phrase is broken over lines
+    mem = open_mem(chat_model=ScriptedChatModel(script=[FIRST_CALL, FOLLOW_UP]))
+    mem.agents.configure("support", memory_enabled=True)
+    ids = []
+    for channel, words in (
+        ("voice", "I am Sarah Chen, where is my order #8821? UPS has it, it is delayed."),
+        ("sms", "Has order #8821 shipped? It is in transit by now, I think. I prefer SMS over calls."),
+    ):
+        with mem.conversations.start("support", phone="+14155550192", channel=channel) as conversation:
+            conversation.add_message("user", words)
+        ids.append(conversation.id)
+    shown = run("conversations", "show", ids[1]).out
+
+    context = section(shown, "Memory context")
+    for word in ("Sarah Chen", "which was delayed.", "order order-8821 · delayed", "UPS", "high", "where is my order"):
+        assert word in context
+    assert "in_transit" not in context
+
+    changed = [line.split() for line in section(shown, "Changes made").splitlines()]
+    assert ["fact", "preferred_contact", "added", "sms"] in changed
+    assert any({"summary", "changed", "delayed.", "transit."} <= set(line) for line in changed)
+    assert any({"entity", "changed", "delayed", "in_transit"} <= set(line) for line in changed)
+    assert any({"open", "item", "removed"} <= set(line) for line in changed)
+    assert section(shown, "Memories written this call").strip() == "- Caller prefers SMS over calls."
+    assert "read" in shown.partition("\nMemory context\n")[0]
+
+
+def test_a_memory_that_was_forgotten_since_is_no_longer_told(run, open_mem):
+    mem = open_mem(chat_model=ScriptedChatModel(script=[{"facts": FIRST_CALL["facts"]}]))
+    mem.agents.configure("support", memory_enabled=True)
+    told = talk(mem, "I wait for order #8821")
+    assert "Caller waits" in run("conversations", "show", told).out
+    mem.client("ada").memory.delete("archival", agent_id="support")
+    shown = run("conversations", "show", told).out
+    assert section(shown, "Memories written this call").strip() == "- added; no longer there"
 
 
 def test_messages_are_shown_when_asked_for(run, mem):

@@ -635,18 +635,28 @@ async def test_a_conversation_is_an_async_context_too(conversations):
     assert (await conv.aend()).status == "failed"
 
 
-def test_whose_transcript_would_be_read_is_marked_when_the_conversation_ends(open_mem, agents):
-    mem = open_mem(chat_model=ScriptedChatModel(script=[]))
+@pytest.fixture
+def extraction(open_mem, agents):
+    """What is noted about reading a transcript when a conversation ends."""
 
-    def extraction(*said, defer=True, **words):
-        conv = mem.conversations.start("support", **words)
+    def ended(*said, defer=True, chat_model=None, **words):
+        conv = open_mem(chat_model=chat_model).conversations.start("support", **words)
         for content in said:
             conv.add_message("user", content)
         return conv.end(defer=defer).extraction
 
+    return ended
+
+
+def test_a_transcript_that_is_left_for_later_waits_whether_or_not_there_is_a_model_here(extraction):
+    assert extraction("Hello", user_id="ada", chat_model=ScriptedChatModel(script=[])) == "pending"
     assert extraction("Hello", user_id="ada") == "pending"
-    assert extraction(user_id="ada") == "none"  # nothing was said
-    assert extraction("Hello") == "none"  # nobody is known
+    assert extraction("Hello", user_id="ada", defer=False) == "none"
+
+
+def test_nothing_is_read_where_nothing_was_said_nobody_is_known_or_memory_is_off(extraction, agents):
+    assert extraction(user_id="ada") == "none"
+    assert extraction("Hello") == "none"
     agents.configure("support", memory_enabled=False)
     assert extraction("Hello", user_id="ada") == "none"
 

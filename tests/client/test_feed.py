@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import event
 
 from agentmem import Line
 
@@ -113,10 +114,8 @@ def test_a_line_is_told_with_its_own_conversation(mem, memory):
 
 
 def test_many_lines_are_told_in_one_statement(mem, memory):
-    from sqlalchemy import event
-
     asked = []
-    engine = mem._house.database._readers.engine  # noqa: SLF001 - what is sent to it is what is counted
+    engine = mem._house.database._writers  # noqa: SLF001 - what is sent to it is what is counted
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     counts = []
     for count in (3, 2_000):

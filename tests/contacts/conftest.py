@@ -144,7 +144,7 @@ def told(rooms):
     return read
 
 
-def say(rooms, scope, conversation_id, *texts, channel="voice"):
+def say(rooms, scope, conversation_id, *texts, channel="voice", minutes=1):
     """A conversation and its messages, a minute apart."""
 
     def body(session):
@@ -166,7 +166,7 @@ def say(rooms, scope, conversation_id, *texts, channel="voice"):
         writes = rooms.writes(session, scope)
         memory_id = writes.memory_id
         for position, text in enumerate(texts):
-            rooms.clock.move(minutes=1)
+            rooms.clock.move(minutes=minutes)
             message = MessageRow(
                 id=f"{conversation_id}-{position}",
                 conversation_id=conversation_id,

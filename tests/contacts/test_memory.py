@@ -244,6 +244,11 @@ def test_the_newest_messages_of_all_channels_come_oldest_first(rooms, scope, clo
     assert rooms.memory(Scope("acme", "ada", "sales")).recent_messages == ()
 
 
+def test_messages_of_one_moment_come_as_they_were_said(rooms, scope):
+    say(rooms, scope, "one", "a", "b", "c", minutes=0)
+    assert [one.content for one in rooms.memory(scope, recent_messages=2).recent_messages] == ["b", "c"]
+
+
 def test_messages_are_over_one_by_one(rooms, scope, clock):
     rooms.retain(1)
     say(rooms, scope, "one", "a", "b")

@@ -10,9 +10,14 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import insert, update
 
 from agentmem import ConflictError, InvalidInputError, NotFoundError
 from agentmem.contacts.identity import Identity
+from agentmem.contacts.memory import ContactMemoryStore
+from agentmem.contacts.store import ContactStore
+from agentmem.models import Scope
+from agentmem.settings import Settings
 from agentmem.tables import ContactIdentifierRow, ContactRow
 
 from ..conftest import environment  # noqa: TID252 - the tests are no installed package
@@ -264,11 +269,66 @@ def test_a_name_is_text_that_fits(rooms, name):
     assert rooms.rows(ContactRow) == []
 
 
+class Overtaken(ContactStore):
+    """A store whose first new contact comes too late: someone else was there in between, as on a server."""
+
+    calls = 0
+
+    def _make(self, session, tenant_id, contact_id, *, moment, name):
+        self.calls += 1
+        if self.calls == 1:
+            other = {"tenant_id": tenant_id, "created_at": moment, "last_seen_at": moment}
+            session.exec(insert(ContactRow).values(id="other", generated=True, **other))
+            session.exec(insert(ContactIdentifierRow).values(kind="phone", value=PHONE, contact_id="other", **other))
+        return super()._make(session, tenant_id, contact_id, moment=moment, name=name)
+
+
+def test_a_number_that_someone_takes_in_between_is_never_left_with_two_contacts(rooms, clock):
+    rooms.contacts = Overtaken(rooms.database, clock, default_region="US", max_id_chars=255)
+    met, _ = rooms.meet(phone=PHONE)
+    assert rooms.contacts.calls == 2
+    assert [row.contact_id for row in rooms.rows(ContactIdentifierRow)] == [met]
+    assert [row.id for row in rooms.rows(ContactRow)] == [met]
+
+
+class Merged(ContactStore):
+    """A store whose contact is merged into another, once, between being read and being written to."""
+
+    calls = 0
+
+    def winner(self, session, tenant_id, contact_id):
+        row = super().winner(session, tenant_id, contact_id)
+        self.calls += 1
+        if self.calls == 1:
+            statement = update(ContactRow).where(ContactRow.id == contact_id).values(merged_into="bob")
+            session.exec(statement.execution_options(synchronize_session=False))
+        return row
+
+
+@pytest.mark.parametrize("write", ["resolve", "link", "patch"])
+def test_nothing_is_written_to_a_contact_that_was_merged_in_between(rooms, clock, write):
+    for name in ("ada", "bob"):
+        rooms.person(name)
+    rooms.contacts = Merged(rooms.database, clock, default_region="US", max_id_chars=255)
+    rooms.memories = ContactMemoryStore(rooms.database, clock, rooms.contacts, Settings())
+    if write == "resolve":
+        rooms.meet(user_id="ada", phone=PHONE)
+    elif write == "link":
+        rooms.contacts.link("acme", "ada", rooms.contacts.known_by(phone=PHONE))
+    else:
+        scope = Scope("acme", "ada", "support")
+        rooms.memories.patch_facts(scope, {"a": 1}, ttl_days=None, actor="test", expected_version=None)
+    assert rooms.contacts.calls == 2
+
+
 PROGRAM = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
+from agentmem.models import Scope
+from agentmem.settings import Settings
 from agentmem.database import Database
 
 now = datetime(2026, 1, 1, tzinfo=UTC)

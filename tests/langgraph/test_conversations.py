@@ -207,6 +207,33 @@ def test_after_the_end_the_thread_begins_a_conversation_with_what_is_said_then(t
     assert spoken(second)[0] == ("user", "Me again")
 
 
+def test_a_conversation_left_open_ends_by_itself_and_the_thread_begins_another(talk, mem, clock):
+    say = talk("Hello Ada", "Hello again")
+    say("Hi")
+    clock.move(hours=2)
+    mem.sweep()
+    say("Me again")
+
+    first, second = held(mem)
+    assert (first.status, second.status) == ("ended", "open")
+    assert spoken(second)[0] == ("user", "Me again")
+
+
+def test_a_turn_that_was_interrupted_for_too_long_still_comes_to_its_end(way, mem, clock):
+    asking = calling("ask_a_person", question="May I?")
+    graph = way.build(
+        mem, scripted(asking, "Done"), tools=[ask_a_person], end_when=says_bye, checkpointer=InMemorySaver()
+    )
+    way.run(graph, said("Refund me, bye"), thread(), ada(AGENT))
+    clock.move(hours=2)
+    mem.sweep()
+    output = way.run(graph, Command(resume="yes"), thread(), ada(AGENT))
+
+    assert output["messages"][-1].text == "Done"
+    (record,) = held(mem)
+    assert (record.status, spoken(record)) == ("ended", [("user", "Refund me, bye")])
+
+
 def test_each_thread_has_a_conversation_of_its_own(talk, mem):
     say = talk("one", "two")
     say("Hi", "a")
@@ -277,7 +304,7 @@ def test_the_channel_is_the_graphs(talk, mem):
 def test_a_copied_thread_begins_a_conversation_of_its_own(talk, mem):
     say = talk("Hello Ada", "Hello again")
     say("Hi")
-    say.graph.update_state(thread("copy"), say.graph.get_state(thread()).values)
+    say.graph.update_state(thread("copy"), say.graph.get_state(thread()).values, as_node="model")
     say("Me again", "copy")
 
     original, copied = held(mem)
@@ -689,6 +716,13 @@ def test_memory_that_fails_in_a_turn_is_told_apart_from_nothing_known(talk, brok
     assert ["Memory is unavailable right now" in prompt[0].text for prompt in say.model.prompts] == [False, True]
 
 
+@pytest.mark.usefixtures("likes_tea")
+def test_a_turn_that_began_without_memory_says_so_in_its_prompt(mem):
+    state = {**said("hi"), "conversation_id": ""}
+    system, *_ = inject_memory(mem, state, Runtime(context=ada(AGENT)), PROMPT)
+    assert "Memory is unavailable right now" in system.text
+
+
 def test_memory_that_is_back_at_the_end_of_a_turn_records_the_whole_turn(build, mem, broken):
     def back(_):
         broken.clear()
@@ -711,6 +745,14 @@ def test_a_closed_store_is_no_failing_memory(either_way, mem):
     mem.close()
     with pytest.raises(InvalidInputError, match="store: it is closed"):
         either_way.run(either_way.build(mem, scripted("never")), said("hi"), thread(), ada(AGENT))
+
+
+def test_a_store_that_was_closed_meanwhile_is_not_taken_for_a_conversation_that_is_over(mem):
+    begun = mem.conversations.start(AGENT, user_id="ada")
+    _, end = create_conversation_nodes(mem)
+    mem.close()
+    with pytest.raises(InvalidInputError, match="store: it is closed"):
+        end({**said("hi"), "conversation_id": begun.id}, Runtime(context=ada(AGENT)))
 
 
 def test_runs_of_a_thread_that_begin_at_once_are_one_conversation(build, mem):

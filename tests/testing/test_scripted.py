@@ -103,7 +103,7 @@ def test_a_step_may_raise():
         ScriptedChatModel(script=[refuse]).invoke("a")
 
 
-@pytest.mark.parametrize("step", [{"name": "tea"}, Drink(name="tea"), lambda messages: {"name": "tea"}])
+@pytest.mark.parametrize("step", [{"name": "tea"}, Drink(name="tea"), lambda _: {"name": "tea"}])
 async def test_arguments_are_a_call_of_the_first_tool_bound_last(step):
     model = ScriptedChatModel(script=[step], repeat_last=True)
     model.bind_tools([today])

@@ -249,7 +249,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agentmem_message")),
-        sa.UniqueConstraint("conversation_id", "external_id", name=op.f("uq_agentmem_message_conversation_id")),
+        sa.UniqueConstraint("conversation_id", "external_id", name=op.f("uq_agentmem_message_external_id")),
         sa.UniqueConstraint("conversation_id", "position", name=op.f("uq_agentmem_message_conversation_id")),
     )
     with op.batch_alter_table("agentmem_message", schema=None) as batch_op:
