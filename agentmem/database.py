@@ -33,6 +33,8 @@ _IDS_AT_ONCE: Final = 500
 _BUSY_MILLISECONDS: Final = 30_000
 _MOMENT_MILLISECONDS: Final = 100
 _WRITES: Final = "agentmem_writes"
+_RACED: Final = ("40001", "40P01")
+"""What PostgreSQL says when two transactions cannot both be done as they are: one of them is to be run again."""
 
 
 class RacedError(Exception):
@@ -298,6 +300,8 @@ def _translated() -> Generator[None]:
     except IntegrityError:
         raise
     except SQLAlchemyError as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in _RACED:
+            raise RacedError from error
         raise BackendError(f"database: {_reason(error)}") from error
 
 

@@ -32,7 +32,7 @@ class Identifier(Shown):
     """One thing a contact is known by.
 
     Args:
-        kind: `phone`, `email`, `external_id`, or a custom source such as `sip_header:X-Customer-Id`.
+        kind: `phone`, `email`, `external_id`, or a custom source such as `sip_header:x-customer-id`.
         value: The normalised value: E.164 for a phone, lower case for an e-mail.
         last_seen_at: When it last came with a conversation.
     """

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, and_, col, select, update
 
 from agentmem import changes, idempotency, inputs
@@ -80,8 +81,8 @@ def scope_of(row: MemoryBlockRow) -> Scope:
 
 def find(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
     """The row of a block, live or deleted."""
-    statement = select(MemoryBlockRow).where(within(scope), MemoryBlockRow.block_type == block_type)
-    return session.exec(statement).one_or_none()
+    owner = {"tenant_id": scope.tenant_id, "user_id": scope.user_id, "agent_id": scope.agent_id or ""}
+    return session.exec(_BLOCK, params={**owner, "block_type": block_type}).one_or_none()
 
 
 def find_live(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
@@ -242,3 +243,12 @@ def block(row: MemoryBlockRow, *, content: str | None = None) -> MemoryBlock:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+# Built once: building it takes longer than SQLite takes to answer it.
+_BLOCK: Final = select(MemoryBlockRow).where(
+    MemoryBlockRow.tenant_id == bindparam("tenant_id"),
+    MemoryBlockRow.user_id == current_user(bindparam("tenant_id"), bindparam("user_id")),
+    MemoryBlockRow.agent_id == bindparam("agent_id"),
+    MemoryBlockRow.block_type == bindparam("block_type"),
+)

@@ -247,7 +247,7 @@ class ContactRow(Base, table=True):
 
 
 class ContactIdentifierRow(Base, table=True):
-    """What one contact is known by: `phone`, `email`, `external_id`, or a custom source such as `sip_header:X-Id`."""
+    """What one contact is known by: `phone`, `email`, `external_id`, or a custom source such as `sip_header:x-id`."""
 
     __tablename__: ClassVar[Any] = "agentmem_contact_identifier"
     __table_args__ = (

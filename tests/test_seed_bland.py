@@ -33,8 +33,8 @@ FIRST_CALL = {
 }
 FOLLOW_UP = {
     "facts": {"name": "Sarah Chen", "phone": "+14155550192", "preferred_contact": "sms"},
-    "summary": "Order #8821 shipped and is now in transit. Expected delivery Friday July 25. Customer confirmed via SMS "
-    "and prefers SMS over calls.",
+    "summary": "Order #8821 shipped and is now in transit. Expected delivery Friday July 25. "
+    "Customer confirmed via SMS and prefers SMS over calls.",
     "entities": [
         {
             "entity_type": "order",

@@ -27,7 +27,7 @@ from agentmem.tables import AgentSettingsRow
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from agentmem.database import Database
@@ -75,9 +75,10 @@ class AgentSettings(BaseModel):
     @field_validator("state_keys", mode="before")
     @classmethod
     def _named(cls, keys: object) -> object:
-        several = cast("list[object] | None", keys if isinstance(keys, (list, tuple)) else None)
-        named = several is not None and all(isinstance(key, str) for key in several)
-        return dict.fromkeys(several or ()) if named else keys
+        if not isinstance(keys, (list, tuple)):
+            return keys
+        names = cast("Sequence[object]", keys)
+        return dict.fromkeys(names) if all(isinstance(name, str) for name in names) else names
 
 
 @dataclass(frozen=True, slots=True)

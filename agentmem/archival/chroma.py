@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from agentmem.archival.index import IndexFailedError
+from agentmem.archival.segments import Segments
 from agentmem.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class ChromaVectors:
     def __init__(self, location: Path | str, prefix: str) -> None:
         self._prefix = prefix
         self._collections: dict[int, Collection] = {}
+        self._segments = Segments(location) if isinstance(location, Path) else None
         with _translated():
             self._client = _client(location)
 
@@ -65,6 +67,8 @@ class ChromaVectors:
             at_once = self._client.get_max_batch_size()
             for shard, group in _sharded(changes).items():
                 _write(self._make(shard), group, at_once)
+            if self._segments is not None:
+                self._segments.blank()
 
     def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str] | None:
         """The keys of about the nearest vectors of one scope; fewer than `limit` when there are no more.
@@ -172,9 +176,8 @@ def _write(collection: Collection, changes: Sequence[Change], at_once: int) -> N
         for key, vector in zip(change.keys, change.vectors, strict=True)
     ]
     gone = [key for change in changes if change.vectors is None for key in change.keys]
-    for start in range(
-        0, len(gone), at_once
-    ):  # first: what moved to another scope is gone from one and live in the other
+    # First what is gone: a line that moved to another scope is gone from one and live in the other.
+    for start in range(0, len(gone), at_once):
         collection.delete(ids=gone[start : start + at_once])
     for start in range(0, len(live), at_once):
         some = live[start : start + at_once]

@@ -232,10 +232,11 @@ def _of_lines(columns: Columns, shown: NDArray[np.bool_]) -> Columns:
 
 def _still_there(codes: Rows, names: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
     """The names that codes are left of, and the codes as places among them."""
-    left = np.unique(codes[codes != NONE])
+    left: list[int] = np.unique(codes[codes != NONE]).tolist()
     places = np.full(len(names) + 1, NONE, np.int32)  # the last one is that of `NONE`
     places[left] = np.arange(len(left), dtype=np.int32)
-    return places[codes], tuple(names[place] for place in left.tolist())
+    shown: Rows = places[codes]
+    return shown, tuple(names[place] for place in left)
 
 
 def _coded(values: Sequence[str | None], known: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:

@@ -6,31 +6,29 @@ import logging
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from sqlalchemy import bindparam
-from sqlmodel import Session, col, func, select
 
 from agentmem import revisions
-from agentmem.archival import ranking, vectors
+from agentmem.archival import lookup, ranking, vectors
 from agentmem.archival.columns import Columns, columns_of, microseconds, shown_of
 from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
 from agentmem.archival.ranking import ByWord, Compared, Question, Ranked
 from agentmem.archival.terms import plain
-from agentmem.database import rows, state
+from agentmem.database import state
 from agentmem.embedding import QUERY_CHARS
-from agentmem.lifetimes import cutoff, retention_column
-from agentmem.merged import current_user
+from agentmem.lifetimes import cutoff
 from agentmem.models import MemoryRecallResult, Scope, Source
 from agentmem.reranking import CANDIDATES
-from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow, StoreStateRow
+from agentmem.tables import ARCHIVAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
+    from sqlmodel import Session
 
     from agentmem.archival.index import VectorIndex
     from agentmem.archival.kept import Kept
@@ -246,9 +244,7 @@ class Recall:
 
     def _parts(self, session: Session, scopes: Sequence[Scope], now: datetime) -> list[_Part]:
         """The scopes that have lines to show."""
-        agents = [scope.agent_id or "" for scope in scopes]
-        tenant_id, user_id = scopes[0].tenant_id, scopes[0].user_id
-        found = rows(session, _SCOPES, tenant_id=tenant_id, user_id=user_id, agent_ids=agents)
+        found = lookup.headers(session, scopes)
         self._require_embedder(session, found[0].embedder_id if found else state(session).embedder_id)
         parts = [self._part(session, one, now) for one in found if one.seq is not None]
         if len(self._kept_as) >= _SCOPES_KEPT:
@@ -256,7 +252,7 @@ class Recall:
         self._kept_as[tuple(scopes)] = [part.kept_as for part in parts]
         return [part for part in parts if len(part.columns)]
 
-    def _part(self, session: Session, one: Any, now: datetime) -> _Part:  # noqa: ANN401 - a row of `_SCOPES`
+    def _part(self, session: Session, one: Any, now: datetime) -> _Part:  # noqa: ANN401 - a row of columns
         at = ScopeAt(one.id, one.seq, one.embedder_id)
         columns = columns_of(session, self._analyzer, self._columns, at)
         hidden_until = cutoff(now, one.retention_days)
@@ -313,8 +309,7 @@ def _exhausted(ranked: Ranked, asked: _Asked, wish: Wish) -> bool:
 def _confirmed(session: Session, hits: Iterator[_Hit], *, explain: bool) -> Iterator[MemoryRecallResult]:
     """The hits that SQL knows as live lines of their scopes, as matches, in order."""
     while some := list(islice(hits, _CONFIRMED_AT_ONCE)):
-        found = rows(session, _LINES, line_ids=[hit.line_id for hit in some])
-        lines = {line.id: line for line in found}
+        lines = {line.id: line for line in lookup.lines(session, [hit.line_id for hit in some])}
         yield from (_match(hit, lines[hit.line_id], explain=explain) for hit in some if hit.line_id in lines)
 
 
@@ -394,47 +389,3 @@ def _match(hit: _Hit, line: Any, *, explain: bool) -> MemoryRecallResult:  # noq
         created_at=line.created_at,
         explanation=ranked.explanation(place) if explain else None,
     )
-
-
-# Built once: building a statement takes longer than SQLite takes to answer it.
-_SCOPES: Final[Any] = (
-    select(
-        MemoryBlockRow.id,
-        select(func.max(ArchivalLineRow.seq))
-        .where(ArchivalLineRow.block_id == MemoryBlockRow.id)
-        .correlate(MemoryBlockRow)
-        .scalar_subquery()
-        .label("seq"),
-        select(StoreStateRow.embedder_id).scalar_subquery().label("embedder_id"),
-        retention_column(MemoryBlockRow.tenant_id, MemoryBlockRow.agent_id).label("retention_days"),
-    )
-    .where(
-        MemoryBlockRow.tenant_id == bindparam("tenant_id"),
-        MemoryBlockRow.user_id == current_user(bindparam("tenant_id"), bindparam("user_id")),
-        col(MemoryBlockRow.agent_id).in_(bindparam("agent_ids", expanding=True)),
-        MemoryBlockRow.block_type == ARCHIVAL,
-        col(MemoryBlockRow.deleted_at).is_(None),
-    )
-    .order_by(col(MemoryBlockRow.agent_id))
-)
-_LINES: Final[Any] = (
-    cast("Any", select)(  # it is typed for up to four columns
-        ArchivalLineRow.id,
-        ArchivalLineRow.content,
-        ArchivalLineRow.speaker,
-        ArchivalLineRow.source,
-        ArchivalLineRow.confidence,
-        ArchivalLineRow.conversation_id,
-        ArchivalLineRow.occurred_at,
-        ArchivalLineRow.created_at,
-        ArchivalLineRow.updated_at,
-        MemoryBlockRow.agent_id,
-    )
-    .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
-    .where(
-        col(ArchivalLineRow.id).in_(bindparam("line_ids", expanding=True)),
-        col(ArchivalLineRow.deleted_at).is_(None),
-        col(ArchivalLineRow.confidence) >= vectors.CONFIDENCE_FLOOR,
-        col(MemoryBlockRow.deleted_at).is_(None),
-    )
-)

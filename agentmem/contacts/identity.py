@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
@@ -13,7 +14,7 @@ from agentmem import inputs
 from agentmem.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Place = Literal["sip_header", "integration_attribute", "state"]
 
@@ -49,9 +50,9 @@ class Source:
     """Where a conversation carries a custom identifier.
 
     Args:
-        kind: The source as it was written, such as `sip_header:X-Customer-Id`.
+        kind: The source in its one spelling, such as `sip_header:x-customer-id`.
         place: Its first word.
-        name: The header, the attribute or the key there.
+        name: The header, in lower case, the attribute or the key there.
     """
 
     kind: str
@@ -92,14 +93,14 @@ class Source:
         if self.place == "integration_attribute":
             return _part(attributes, "integration").get(self.name)
         headers = {name.casefold(): value for name, value in _part(attributes, "sip_headers").items()}
-        return headers.get(self.name.casefold())
+        return headers.get(self.name)
 
 
 def parse_source(source: object, *, field: str = "identifier_source") -> Source:
     """A custom source of identifiers.
 
-    >>> parse_source("sip_header:X-Customer-Id").name
-    'X-Customer-Id'
+    >>> parse_source("sip_header:X-Customer-Id").kind
+    'sip_header:x-customer-id'
 
     Raises:
         InvalidInputError: It names no place, or nothing there.
@@ -109,7 +110,8 @@ def parse_source(source: object, *, field: str = "identifier_source") -> Source:
     if place not in places or not name.strip():
         known = ", ".join(f"{one}:NAME" for one in places)
         raise InvalidInputError(f"{field}: must be one of {known}")
-    return Source(cast("str", source), place, name.strip())
+    name = name.strip().casefold() if place == "sip_header" else name.strip()
+    return Source(f"{place}:{name}", place, name)
 
 
 def normalise_phone(value: object, *, region: str | None, limit: int) -> str:
@@ -129,15 +131,10 @@ def normalise_phone(value: object, *, region: str | None, limit: int) -> str:
     said = inputs.identifier(PHONE, value, limit=limit)
     if not _PHONE_WORDS.issuperset(map(str.casefold, _LETTERS.findall(said))):
         raise InvalidInputError(f"phone: has letters; {_PHONE_RULE}")
-    try:
-        number = phonenumbers.parse(said, region and region.upper())
-    except phonenumbers.NumberParseException as error:
-        if error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE:
-            raise InvalidInputError(f"phone: has no known country code; {_PHONE_RULE}") from None
-        raise InvalidInputError(f"phone: is no telephone number; {_PHONE_RULE}") from None
-    if not phonenumbers.is_possible_number(number):
-        raise InvalidInputError(f"phone: is too short or too long for its country; {_PHONE_RULE}")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    spelled = _e164(said, region and region.upper())
+    while (again := _e164(spelled, None)) != spelled:  # of several trunk zeros, each reading drops one
+        spelled = again
+    return spelled
 
 
 def normalise_email(value: object, *, limit: int) -> str:
@@ -178,9 +175,29 @@ def blacklisted(identity: Identity, blacklist: Iterable[str]) -> bool:
     >>> blacklisted(Identity("phone", "+447777000001"), ["+44 (7777)"])
     True
     """
-    entries = (_bare(identity.kind, entry) for entry in blacklist)
     value = _bare(identity.kind, identity.value)
+    entries = (_bare(identity.kind, spelling) for entry in blacklist for spelling in _spellings(identity.kind, entry))
     return any(entry and value.startswith(entry) for entry in entries)
+
+
+def _e164(said: str, region: str | None) -> str:
+    try:
+        number = phonenumbers.parse(said, region)
+    except phonenumbers.NumberParseException as error:
+        if error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE:
+            raise InvalidInputError(f"phone: has no known country code; {_PHONE_RULE}") from None
+        raise InvalidInputError(f"phone: is no telephone number; {_PHONE_RULE}") from None
+    if not phonenumbers.is_possible_number(number):
+        raise InvalidInputError(f"phone: is too short or too long for its country; {_PHONE_RULE}")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _spellings(kind: str, entry: str) -> Iterator[str]:
+    """A blacklist entry as it was written and, where it is a whole number, as numbers are spelled here."""
+    yield entry
+    if kind == PHONE:
+        with suppress(InvalidInputError):
+            yield normalise_phone(entry, region=None, limit=len(entry))
 
 
 def _bare(kind: str, value: str) -> str:

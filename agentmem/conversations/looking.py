@@ -114,7 +114,7 @@ class Records:
             return self._records(session, rows, now)
 
     def memories(self, tenant_id: str, agent_id: str) -> AgentMemories:
-        """What one agent remembers of everyone, the newest first, then by id; at most 500."""
+        """What one agent remembers of everyone, the newest first, and of those the last; at most 500."""
         now = revisions.now(self._clock)
         with self._database.read() as session:
             end = lifetimes.cutoff(now, lifetimes.retention_days(session, tenant_id, agent_id))
@@ -128,7 +128,7 @@ class Records:
                     col(MemoryBlockRow.deleted_at).is_(None),
                     col(ArchivalLineRow.deleted_at).is_(None),
                 )
-                .order_by(col(ArchivalLineRow.created_at).desc(), col(ArchivalLineRow.id))
+                .order_by(col(ArchivalLineRow.created_at).desc(), col(ArchivalLineRow.position).desc())
                 .limit(MOST_MEMORIES)
             )
             if end is not None:

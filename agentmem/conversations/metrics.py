@@ -9,6 +9,7 @@ from sqlmodel import Session, col, not_, or_, select
 
 from agentmem import revisions
 from agentmem.agents.settings import unknown_agent
+from agentmem.database import rows
 from agentmem.lifetimes import cutoff, hour, retention_days
 from agentmem.records import AgentMetrics, FirstInteraction
 from agentmem.tables import ConversationRow
@@ -30,8 +31,8 @@ def first_interaction(session: Session, scope: Scope, *, now: datetime) -> First
     """The first conversation of a caller with an agent that came to its end, and has not outlived the retention."""
     agent_id = scope.agent_id or ""
     chosen = _ended(session, scope.tenant_id, agent_id, now)
-    row = session.exec(_in_order(*chosen, col(ConversationRow.contact_id) == scope.user_id).limit(1)).first()
-    return None if row is None else _first(row)
+    found = rows(session, _in_order(*chosen, col(ConversationRow.contact_id) == scope.user_id).limit(1))
+    return _first(found[0]) if found else None
 
 
 class Metrics:
@@ -60,21 +61,21 @@ class Metrics:
             raise unknown_agent()
         with self._database.read() as session:
             chosen = [*_ended(session, tenant_id, agent_id, now), *_measured(configured)]
-            return _metrics(agent_id, session.exec(_in_order(*chosen)).all())
+            return _metrics(agent_id, rows(session, _in_order(*chosen)))
 
 
-def _metrics(agent_id: str, rows: Sequence[Any]) -> AgentMetrics:
+def _metrics(agent_id: str, ended: Sequence[Any]) -> AgentMetrics:
     callers: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
+    for row in ended:
         callers[row.contact_id].append(row)
     again = [called for called in callers.values() if len(called) > 1]
     return AgentMetrics(
         agent_id=agent_id,
-        conversations=len(rows),
+        conversations=len(ended),
         callers=len(callers),
         repeat_callers=len(again),
-        resolved=sum(row.qa == _RESOLVED for row in rows),
-        handed_off=sum(row.handoff_to is not None for row in rows),
+        resolved=sum(row.qa == _RESOLVED for row in ended),
+        handed_off=sum(row.handoff_to is not None for row in ended),
         first_interactions=tuple(_first(called[0]) for called in again),
     )
 

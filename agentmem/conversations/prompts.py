@@ -55,8 +55,8 @@ def filled(prompt: str, facts: Sequence[str]) -> str:
 
 
 def foremost(lines: Iterable[ArchivalLine], now: datetime) -> list[ArchivalLine]:
-    """The lines a prompt is given without a question: the surest and newest, by how sure they are and how new."""
-    return sorted(lines, key=lambda line: (-_weight(line, now), line.id))[:SHOWN]
+    """The lines a prompt is given without a question, by how sure and how new they are; alike ones in their order."""
+    return sorted(lines, key=lambda line: -_weight(line, now))[:SHOWN]
 
 
 def _weight(line: ArchivalLine, now: datetime) -> float:

@@ -90,8 +90,9 @@ class Extractor:
 
 def _proposal(answer: Any) -> Proposal:  # noqa: ANN401 - what a model says
     """What the model filled in. A parser's own error would show the content, so it is not passed on."""
-    whole = isinstance(answer, dict) and "parsed" in answer
-    given = cast("dict[str, Any]", answer) if whole else {"parsed": answer, "raw": answer}
+    given: dict[str, Any] = {"parsed": answer, "raw": answer}
+    if isinstance(answer, dict) and "parsed" in answer:
+        given = cast("dict[str, Any]", answer)
     parsed, said = given["parsed"], _said(given.get("raw"))
     if isinstance(parsed, Proposal):
         return parsed

@@ -108,7 +108,7 @@ def test_a_custom_source_comes_first_and_header_names_have_no_case(mem, agents, 
     assert first.caller_identity == again.caller_identity != ""
     assert {one.kind for one in mem.contacts.get(first.caller_identity).identifiers} == {
         "phone",
-        "sip_header:X-Customer-Id",
+        "sip_header:x-customer-id",
     }
     assert conversations.start("support", phone=PHONE).caller_identity == first.caller_identity  # it is missing
 

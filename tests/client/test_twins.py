@@ -13,7 +13,7 @@ import agentmem
 from agentmem import AgentMemError, ConflictError, Line
 from agentmem.testing import HashingEmbeddings
 
-from ..surface import ALL, HOLLOW, SYNC  # noqa: TID252 - the tests are no installed package
+from ..surface import ALL, HOLLOW, SYNC, Method  # noqa: TID252 - the tests are no installed package
 
 
 class Graph:
@@ -49,23 +49,44 @@ def test_open_has_a_twin_with_its_signature():
 
 
 CALLS = [
-    ("memory", "append", ("core", "- Likes tea"), {}),
-    ("memory", "append", ("core", ""), {}),
-    ("memory", "update", ("core", "two"), {"expected_updated_at": None}),
-    ("memory", "update", ("notes", "two"), {"expected_updated_at": None, "description": "Who", "read_only": True}),
-    ("memory", "get", ("core",), {}),
-    ("memory", "get", ("nothing",), {}),
-    ("memory", "replace", ("core", "tea", "rye"), {}),
-    ("memory", "replace", ("core", "tea", "rye"), {}),
-    ("memory", "history", ("core",), {}),
-    ("memory", "list", (), {"scope": "all"}),
-    ("memory", "remember", ([Line("Acme renews in March", speaker="Ada"), "tea"],), {"agent_id": "x"}),
-    ("memory", "recall", ("When does Acme renew?",), {"agent_id": "x", "explain": True}),
-    ("memory", "recall", ("",), {}),
-    ("memory", "forget_line", ("missing",), {}),
-    ("memory", "delete", ("core",), {"expected_updated_at": "2020-01-01T00:00:00Z"}),
-    ("memory", "delete", ("core",), {}),
-    ("agents", "run", ("nobody", "hello"), {}),
+    ("client.memory", "append", ("core", "- Likes tea"), {}),
+    ("client.memory", "append", ("core", ""), {}),
+    ("client.memory", "update", ("core", "two"), {"expected_updated_at": None}),
+    (
+        "client.memory",
+        "update",
+        ("notes", "two"),
+        {"expected_updated_at": None, "description": "Who", "read_only": True},
+    ),
+    ("client.memory", "get", ("core",), {}),
+    ("client.memory", "get", ("nothing",), {}),
+    ("client.memory", "replace", ("core", "tea", "rye"), {}),
+    ("client.memory", "replace", ("core", "tea", "rye"), {}),
+    ("client.memory", "history", ("core",), {}),
+    ("client.memory", "list", (), {"scope": "all"}),
+    ("client.memory", "remember", ([Line("Acme renews in March", speaker="Ada"), "tea"],), {"agent_id": "x"}),
+    ("client.memory", "recall", ("When does Acme renew?",), {"agent_id": "x", "explain": True}),
+    ("client.memory", "recall", ("",), {}),
+    ("client.memory", "forget_line", ("missing",), {}),
+    ("client.memory", "delete", ("core",), {"expected_updated_at": "2020-01-01T00:00:00Z"}),
+    ("client.memory", "delete", ("core",), {}),
+    ("client.agents", "run", ("nobody", "hello"), {}),
+    ("mem.agents", "get", ("support",), {}),
+    ("mem.agents", "configure", ("support",), {"memory_enabled": True, "state_keys": ["name"]}),
+    ("mem.agents", "configure", ("support", {}), {}),
+    ("mem.agents", "list", (), {}),
+    ("mem.agents", "metrics", ("support",), {}),
+    ("mem.agents", "list_memories", ("x",), {}),
+    ("mem.contacts", "create", (), {"id": "ada", "phone": "+14155550192"}),
+    ("mem.contacts", "create", (), {"id": "ada"}),
+    ("mem.contacts", "patch_facts", ("ada", {"name": "Ada"}), {"agent_id": "support"}),
+    ("mem.contacts", "memory", ("ada",), {"agent_id": "support"}),
+    ("mem.conversations", "find", (), {"thread_id": "t"}),
+    ("mem.conversations", "get", ("missing",), {}),
+    ("mem.conversations", "work", (), {}),
+    ("mem", "changes", ("ada",), {}),
+    ("mem", "forget", ("ada",), {"wait": True}),
+    ("mem", "sweep", (), {}),
 ]
 
 
@@ -79,16 +100,18 @@ def outcome(call):
 
 
 def plain(value):
-    if isinstance(value, list):
-        return [plain(one) for one in value]
-    return {name: one for name, one in asdict(value).items() if name != "id"} if is_dataclass(value) else value
+    if is_dataclass(value):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items() if name not in {"id", "ref"}}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def test_a_twin_does_what_its_method_does(open_mem, tmp_path, tables):
-    sync, twin = (open_mem(tmp_path / name).client("ada") for name in ("sync", "async"))
+    sync, twin = ((mem, mem.client("ada")) for mem in (open_mem(tmp_path / name) for name in ("sync", "async")))
     for room, name, arguments, named in CALLS:
-        a = getattr(getattr(twin, room), f"a{name}")
-        expected = outcome(lambda: getattr(getattr(sync, room), name)(*arguments, **named))  # noqa: B023 - called at once
+        method, a = (Method(room, each, ()).bound(*of) for each, of in ((name, sync), (f"a{name}", twin)))
+        expected = outcome(lambda: method(*arguments, **named))  # noqa: B023 - called at once
         assert outcome(lambda: asyncio.run(a(*arguments, **named))) == expected, name  # noqa: B023 - called at once
 
 
@@ -117,10 +140,38 @@ async def test_no_twin_blocks_the_event_loop(home, clock, scan_below):
             await memory.aforget_line(lines[0].id)
             await memory.adelete("core")
             assert (await client.agents.arun("agent", "hello")).messages[-1] == "async"
+            await speak(acme)
             assert (await mem.acheck()).ok
             assert await mem.areindex(progress=progress) == 1
             assert await mem.areindex(embed=True) == 1
         await mem.aclose()
+
+
+async def speak(mem):
+    """A conversation, and everything around it."""
+    await mem.agents.aconfigure("support", memory_enabled=True, state_keys=["name"], analytics_enabled=True)
+    async with await mem.conversations.astart("support", user_id="ada", thread_id="t") as conv:
+        await conv.aadd_message("user", "Hello")
+        await conv.asay("Hello Ada")
+        assert "{" not in await conv.arender_prompt("{{memory}}", query="Acme")
+        conv.state["name"] = "Ada"
+        await conv.ahandoff("billing")
+        await conv.aset_outcome("resolved")
+        assert (await mem.conversations.aresume(conv.id)).id == conv.id
+        assert (await mem.conversations.afind(thread_id="t")).id == conv.id
+    assert (await mem.conversations.aget(conv.id)).status == "ended"
+    assert (await mem.conversations.aend(conv.id)).changes[0].after == "Ada"
+    assert len(await mem.conversations.alist(user_id="ada")) == 1
+    assert await mem.conversations.awork() == 0
+    assert (await mem.agents.ametrics("support")).conversations == 1
+    assert (await mem.agents.aget("support")).memory_enabled
+    assert len(await mem.agents.alist()) == 1
+    assert len(await mem.contacts.alist()) == 1
+    assert (await mem.contacts.amemory("ada", agent_id="support")).facts == {"name": "Ada"}
+    await mem.agents.adelete_memories_by_caller(id="support", caller_identity="ada")
+    assert (await mem.agents.alist_memories(id="support")).memories == ()
+    assert len(await mem.achanges("ada")) > 0
+    assert (await mem.asweep()).ended == 0
 
 
 async def test_arun_uses_the_graphs_own_async_form(mem, client):

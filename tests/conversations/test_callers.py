@@ -26,7 +26,7 @@ def test_whatever_came_along_counts_in_its_order():
 
 def test_a_custom_source_comes_before_the_rest():
     settings = AgentSettings(identifier_source="sip_header:X-Id")
-    custom = Identity("sip_header:X-Id", "7")
+    custom = Identity("sip_header:x-id", "7")
     headers = {"sip_headers": {"x-ID": "7"}}
     assert known(settings, identities=(PHONE,), attributes=headers) == Identified(None, (custom, PHONE))
     assert known(settings, identities=(PHONE,)) == Identified(None, (PHONE,))

@@ -43,8 +43,9 @@ def test_the_first_call_has_no_metrics_and_every_later_one_those_of_the_first(su
         }
 
 
-def test_what_was_never_noted_is_no_field(support):
+def test_what_was_never_noted_is_no_field(support, clock):
     first = call(support)
+    clock.move(minutes=1)
     assert set(call(support).memory) == {"REPEAT_CALLER_CONV_ID", "REPEAT_CALLER_DATETIME"}
     assert call(support).memory["REPEAT_CALLER_CONV_ID"] == first.id
 
@@ -88,6 +89,7 @@ def test_metrics_count_callers_who_came_again_and_what_became_of_their_calls(sup
     bob = call(support, "+14155550100", to="billing", reason="refund")
     clock.move(minutes=1)
     call(support, "+14155550101", qa="resolved")
+    clock.move(minutes=1)
     for phone in ("+14155550100", PHONE, PHONE):
         call(support, phone, qa="open")
     call(support, None)

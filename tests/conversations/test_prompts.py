@@ -57,5 +57,5 @@ def test_the_surest_and_newest_come_first_and_no_more_than_ten():
     assert foremost([old, sure, unsure, new], NOW) == [new, unsure, sure, old]
     many = [line(number, days=number, confidence=1.0) for number in range(20)]
     assert foremost(reversed(many), NOW) == many[:10]
-    assert foremost([replace(LINE, id="b"), replace(LINE, id="a")], NOW)[0].id == "a"
+    assert [one.id for one in foremost([replace(LINE, id="b"), replace(LINE, id="a")], NOW)] == ["b", "a"]
     assert foremost([line(1, days=-1, confidence=0.5), line(2, days=0, confidence=0.6)], NOW)[0].id == "02"

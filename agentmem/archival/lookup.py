@@ -1,0 +1,79 @@
+"""What recall asks of SQL in one snapshot: the headers of a user's scopes, and the lines that were found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from sqlalchemy import bindparam
+from sqlmodel import Session, col, func, select
+
+from agentmem.archival.vectors import CONFIDENCE_FLOOR
+from agentmem.database import rows
+from agentmem.lifetimes import retention_column
+from agentmem.merged import current_user
+from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow, StoreStateRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentmem.models import Scope
+
+
+def headers(session: Session, scopes: Sequence[Scope]) -> Sequence[Any]:
+    """The headers of those of one user's scopes that have any.
+
+    Each has `id`, the number `seq` of its lines' last change, `None` when there
+    never were lines, the agent's `retention_days`, and the store's `embedder_id`.
+    """
+    agents = [scope.agent_id or "" for scope in scopes]
+    owner = {"tenant_id": scopes[0].tenant_id, "user_id": scopes[0].user_id}
+    return rows(session, _HEADERS, **owner, agent_ids=agents)
+
+
+def lines(session: Session, line_ids: Sequence[str]) -> Sequence[Any]:
+    """What a match says of its line, of those that SQL knows as live lines that may be recalled."""
+    return rows(session, _LINES, line_ids=line_ids)
+
+
+# Built once: building a statement takes longer than SQLite takes to answer it.
+_HEADERS: Final[Any] = (
+    select(
+        MemoryBlockRow.id,
+        select(func.max(ArchivalLineRow.seq))
+        .where(ArchivalLineRow.block_id == MemoryBlockRow.id)
+        .correlate(MemoryBlockRow)
+        .scalar_subquery()
+        .label("seq"),
+        select(StoreStateRow.embedder_id).scalar_subquery().label("embedder_id"),
+        retention_column(MemoryBlockRow.tenant_id, MemoryBlockRow.agent_id).label("retention_days"),
+    )
+    .where(
+        MemoryBlockRow.tenant_id == bindparam("tenant_id"),
+        MemoryBlockRow.user_id == current_user(bindparam("tenant_id"), bindparam("user_id")),
+        col(MemoryBlockRow.agent_id).in_(bindparam("agent_ids", expanding=True)),
+        MemoryBlockRow.block_type == ARCHIVAL,
+        col(MemoryBlockRow.deleted_at).is_(None),
+    )
+    .order_by(col(MemoryBlockRow.agent_id))
+)
+_LINES: Final[Any] = (
+    cast("Any", select)(  # it is typed for up to four columns
+        ArchivalLineRow.id,
+        ArchivalLineRow.content,
+        ArchivalLineRow.speaker,
+        ArchivalLineRow.source,
+        ArchivalLineRow.confidence,
+        ArchivalLineRow.conversation_id,
+        ArchivalLineRow.occurred_at,
+        ArchivalLineRow.created_at,
+        ArchivalLineRow.updated_at,
+        MemoryBlockRow.agent_id,
+    )
+    .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
+    .where(
+        col(ArchivalLineRow.id).in_(bindparam("line_ids", expanding=True)),
+        col(ArchivalLineRow.deleted_at).is_(None),
+        col(ArchivalLineRow.confidence) >= CONFIDENCE_FLOOR,
+        col(MemoryBlockRow.deleted_at).is_(None),
+    )
+)
