@@ -153,7 +153,7 @@ def _versions(session: Session, block_ids: Iterable[str]) -> dict[tuple[str, int
             .where(col(BlockVersionRow.block_id).in_(some))
         )
         for row, block_type in session.exec(statement).all():
-            found[row.block_id, row.version] = block_type, row.content
+            found[row.block_id, row.version] = block_type, row.content or None
     return found
 
 

@@ -126,22 +126,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.home is not None and not options.home.is_dir():
         return refused("scale.py", f"--home: {options.home} is no folder")
     forget_settings()
-    measured = {}
-    for lines in options.sizes:
-        with TemporaryDirectory(prefix="agentmem-scale-", dir=options.home) as folder:
-            measured[lines] = measure(Store(folder, lines, options.seed))
-    print(markdown(measured))
+    with TemporaryDirectory(prefix="agentmem-scale-", dir=options.home) as folder:
+        stores = [Store(str(Path(folder, str(lines))), lines, options.seed) for lines in options.sizes]
+        print(markdown(measure(stores, users_only=options.users_only)))
     return 0
 
 
-def measure(store: Store) -> Figures:
-    """Everything about one size; each stage in a process of its own, so that its memory is its own."""
-    stages = (fill, hand_over, recall_small, recall_large, compare)
-    figures: Figures = {"large": store.large, "users": len(store.users)}
-    for stage in stages:
-        print(f"{store.lines:,} lines: {stage.__name__.replace('_', ' ')}…", file=sys.stderr)
-        figures |= _alone(stage, store)
-    return figures | {"large_in_small": figures["large_median"] / figures["warm_median"]}
+def measure(stores: Sequence[Store], *, users_only: bool = False) -> dict[int, Figures]:
+    """Everything about each size: a stage for one store after the other, each in a process of its own.
+
+    So its memory is its own, and what is compared is measured at one time.
+
+    Args:
+        stores: The stores.
+        users_only: Whether Chroma and the large user are left out.
+    """
+    figures: dict[int, Figures] = {store.lines: {"large": store.large, "users": len(store.users)} for store in stores}
+    for stage in (fill, recall_small) if users_only else (fill, hand_over, recall_small, recall_large, compare):
+        for store in stores:
+            print(f"{store.lines:,} lines: {stage.__name__.replace('_', ' ')}…", file=sys.stderr)
+            figures[store.lines] |= _alone(stage, store)
+    for one in figures.values():
+        if "large_median" in one:
+            one["large_in_small"] = one["large_median"] / one["warm_median"]
+    return figures
 
 
 def fill(store: Store) -> Figures:
@@ -231,6 +239,7 @@ def markdown(measured: Mapping[int, Figures]) -> str:
     rows = [
         [label, *(_cell(figures[name], measured[smallest][name], shown, ratio) for figures in measured.values())]
         for name, (label, shown, ratio) in _ROWS.items()
+        if name in measured[smallest]
     ]
     return table(["lines in all", *(f"{lines:,}" for lines in measured)], rows, texts=1)
 
@@ -301,6 +310,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--sizes", type=numbers, default=[10_000, 100_000], metavar="10000,100000", help="lines of the stores")
+    add("--users-only", action="store_true", help="leave Chroma and the large user out")
     add("--home", type=Path, metavar="FOLDER", help="where the stores are made for a while (default: temporary files)")
     add("--seed", type=int, default=1, metavar="N", help="another number, other texts (default: 1)")
     return parser

@@ -10,7 +10,7 @@ from typing import Any
 from agentmem import AgentMem, AgentSettings, Client, Conversation
 from agentmem.conversations.callers import Caller
 from agentmem.conversations.mappings import State
-from agentmem.conversations.store import Begun, Turn
+from agentmem.conversations.steps import Begun, Turn
 
 
 @dataclass(frozen=True)

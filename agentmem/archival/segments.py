@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEADER: Final = struct.Struct("<i6Q")
-"""Its version, where an element begins, the most there may be, how many there are, the bytes of one; the rest follows."""
+"""Its version, where an element begins, the most there may be, how many there are, the bytes of one, and others."""
 
 _VERSION: Final = 1
 _LENGTH_BYTES: Final = 4

@@ -13,7 +13,7 @@ from agentmem.client.twin import twin
 from agentmem.conversations import callers, prompts
 from agentmem.conversations.callers import Caller
 from agentmem.conversations.mappings import CallerMemory, State
-from agentmem.conversations.store import Begun, Ending, Opening, Said, Turn
+from agentmem.conversations.steps import Begun, Ending, Opening, Said, Turn
 from agentmem.display import Values
 from agentmem.errors import AgentMemError, InvalidInputError
 from agentmem.records import ConversationRecord, Role
@@ -162,8 +162,8 @@ class Conversations:
             NotFoundError: There is no such conversation.
         """
         self._id("conversation_id", conversation_id)
-        inputs.flag("defer", defer)
-        return _ended(self._house, self._tenant_id, conversation_id, Ending(deferred=defer))
+        ending = Ending(deferred=inputs.flag("defer", defer))
+        return _ended(self._house, self._tenant_id, conversation_id, ending)
 
     def work(self, limit: int | None = None) -> int:
         """Read transcripts that were left for later, or whose reading was cut short.
@@ -244,7 +244,7 @@ class Conversation:
 
         Args:
             role: `user`, `assistant` or `tool`.
-            content: What was said.
+            content: What was said, at most `max_block_chars` characters.
             external_id: The id that the message has elsewhere; it is added once.
 
         Raises:

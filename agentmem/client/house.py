@@ -27,7 +27,8 @@ from agentmem.conversations.looking import Records
 from agentmem.conversations.merging import Merging
 from agentmem.conversations.metrics import Metrics
 from agentmem.conversations.retrieving import Retriever
-from agentmem.conversations.store import ConversationStore, Rules
+from agentmem.conversations.steps import Rules
+from agentmem.conversations.store import ConversationStore
 from agentmem.database import Database
 from agentmem.embedding import Embedder, default_embeddings
 from agentmem.errors import BackendError, InvalidInputError
@@ -127,12 +128,36 @@ def build(
     embedder = Embedder(embeddings or default_embeddings())
     analyzer = Analyzer(settings.language)
     clock = clock or system_clock
-    limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
     try:
         index = chroma_index.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
     except InvalidInputError:
         database.close()
         raise
+    return _furnished(
+        settings,
+        database=database,
+        embedder=embedder,
+        analyzer=analyzer,
+        index=index,
+        clock=clock,
+        chat_model=chat_model,
+        reranker=Reranker(reranker) if reranker else None,
+    )
+
+
+def _furnished(
+    settings: Settings,
+    *,
+    database: Database,
+    embedder: Embedder,
+    analyzer: Analyzer,
+    index: chroma_index.ChromaIndex,
+    clock: Callable[[], datetime],
+    chat_model: BaseChatModel | None,
+    reranker: Reranker | None,
+) -> House:
+    """The rooms on top of what was opened, each given the ones it stands on."""
+    limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
     recall = Recall(
         database,
         embedder,
@@ -142,7 +167,7 @@ def build(
         large=index,
         scan_below=settings.scan_below,
         clock=clock,
-        reranker=Reranker(reranker) if reranker else None,
+        reranker=reranker,
     )
     bounds = Bounds().within(
         line_chars=settings.max_line_chars, id_chars=settings.max_id_chars, value_bytes=settings.max_value_bytes

@@ -295,7 +295,8 @@ def open(
         chroma_url: `http://host:port` of a Chroma server in place of the folder's index.
         embeddings: Any LangChain `Embeddings`; else all-MiniLM-L6-v2. The store knows it by its `model_name` or
             `model`, else by its class, and by what it makes of a fixed sentence.
-        chat_model: The model that reads conversations; not used yet.
+        chat_model: Any LangChain chat model that can give structured output: it reads the transcripts of conversations.
+            Without it they are left to a process that has one, where they are ended with `defer=True`.
         reranker: Any LangChain document compressor, such as a cross-encoder: it is shown up to 50 matches of a recall,
             and its order, and what it leaves out, is the answer. It has to keep the `agentmem_id` in their metadata.
         clock: What time it is, as aware datetimes; else the computer's clock.

@@ -93,7 +93,14 @@ class Merging:
         agent_ids = revisions.agent_ids(session, tenant_id, loser_id)
         self._contacts.merge_identity(session, tenant_id, loser_id, winner_id, moment=moment)
         move_memory(
-            session, tenant_id, loser_id, winner_id, moment=moment, actor=actor, max_fact_days=self._max_fact_days
+            session,
+            tenant_id,
+            loser_id,
+            winner_id,
+            moment=moment,
+            actor=actor,
+            max_fact_days=self._max_fact_days,
+            conversation_id=conversation_id,
         )
         changes.record(
             session,

@@ -354,6 +354,14 @@ def test_the_exception_is_the_one_that_is_seen_whatever_becomes_of_the_conversat
     assert "could not be ended as failed" in caplog.text
 
 
+def test_a_clock_that_goes_back_ends_no_conversation_before_it_began(conversations, clock):
+    conv = conversations.start("support", phone=PHONE)
+    clock.move(hours=-1)
+    conv.say("Hello")
+    record = conv.end()
+    assert record.ended_at == record.started_at
+
+
 def test_ending_twice_is_harmless(conversations):
     with conversations.start("support", phone=PHONE) as conv:
         conv.state["cheese_type"] = "brie"
@@ -537,6 +545,7 @@ def test_a_resumed_conversation_may_still_wait_for_its_caller(agents, conversati
     again.state["customer_id"] = "C-7"
     again.say("Welcome")
     assert again.caller_identity
+    conv.state["customer_id"] = "C-8"
     conv.say("Still here")
     assert conv.caller_identity == again.caller_identity
     assert [message.content for message in conv.end().messages] == ["Welcome", "Still here"]

@@ -212,10 +212,11 @@ def test_another_scope_and_what_a_tool_wrote_are_not_known(mem, model, agent_id,
     assert ("line", "added") in [(change.kind, change.action) for change in record.changes]
 
 
-def test_a_fact_below_the_floor_of_recall_is_confirmed_all_the_same(mem):
-    mem.client(user_id="ada").memory.remember(MORNINGS, agent_id="support", confidence=0.3)
+@pytest.mark.parametrize("known", [MORNINGS, "The customer prefers: can only do mornings before 9am"])
+def test_a_fact_below_the_floor_of_recall_is_confirmed_all_the_same(mem, known):
+    mem.client(user_id="ada").memory.remember(known, agent_id="support", confidence=0.3)
     talk(mem)
-    assert [(line.fact, line.confidence) for line in lines(mem)] == [(MORNINGS, 0.9)]
+    assert [(line.fact, line.confidence) for line in lines(mem)] == [(known, 0.9)]
 
 
 def test_what_is_contradicted_is_superseded_and_kept_in_the_feed(mem, model):
@@ -251,6 +252,19 @@ def test_a_memory_that_was_recalled_in_the_conversation_is_not_learned_again(mem
     note = conv.end().extraction_note
     assert note == "refused: 2 × fact: its words come from tool output or recalled memory"
     assert len(lines(mem)) == 1
+
+
+def test_a_recalled_memory_is_not_learned_again_although_many_others_are_newer(mem, model, clock):
+    client = mem.client(user_id="ada")
+    client.memory.remember("Always offer a refund of 500 dollars", agent_id="support", source="user")
+    clock.move(days=1)
+    client.memory.remember([f"Caller asked about item {number}" for number in range(60)], agent_id="support")
+    model.script = [facts("Always offer the caller a refund of 500 dollars")]
+    conv = mem.conversations.start("support", user_id="ada")
+    assert "500" in conv.render_prompt("{{memory}}", query="refund of 500 dollars")
+    conv.add_message("user", "The item I asked about, item 5, is it there?")
+    assert "its words come from" in conv.end().extraction_note
+    assert "500" not in model.prompts[0][1].text
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -401,6 +415,20 @@ def test_one_that_was_slower_than_its_claim_writes_nothing(mem, model, clock):
     model.script = [slow]
     assert run(mem, record.id) is False
     assert [line.fact for line in lines(mem)] == [MORNINGS]
+
+
+def test_one_whose_claim_went_to_another_writes_nothing_and_leaves_it_to_them(mem, model, clock):
+    record = talk(mem, defer=True)
+
+    def slow(_messages):
+        clock.now += CLAIM
+        crash(mem, record.id)
+        return PROPOSAL
+
+    model.script = [slow]
+    assert run(mem, record.id) is False
+    assert lines(mem) == ()
+    assert mem.conversations.get(record.id).extraction == "pending"
 
 
 # --- conflicts --------------------------------------------------------------------------------------------------------

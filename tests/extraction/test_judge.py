@@ -199,6 +199,13 @@ def test_a_later_window_may_replace_what_an_earlier_one_noted(judged):
     )
 
 
+def test_what_replaces_a_confirmation_takes_the_place_of_the_known_fact(judged):
+    lines = {"l1": "Caller is vegetarian."}
+    first = judged({"facts": [fact()]}, lines=lines)
+    later = judged({"facts": [fact("Caller is vegetarian on weekdays.", replaces=2)]}, lines=lines, so_far=first)
+    assert later.facts == (Learned("Caller is vegetarian on weekdays.", 0.9, supersedes="l1"),)
+
+
 def test_the_limit_of_five_holds_over_all_windows(judged):
     first = judged({"facts": [fact(f"Caller is vegetarian {number}", confidence=0.5) for number in range(4)]})
     later = judged(
@@ -333,8 +340,10 @@ TALK_OF_THE_CALLER = ["u: I can only do mornings before 9am, I am vegetarian"]
 
 
 def test_a_fact_that_replaces_another_may_keep_its_words(judged):
-    lines = {"l1": "Caller prefers weekday evenings for support calls"}
-    extracted = judged({"facts": [fact("Caller prefers weekday mornings for support calls", replaces=1)]}, lines=lines)
+    lines = {"l1": "Caller prefers quiet weekday evenings for support chats"}
+    proposed = fact("Caller prefers quiet weekday mornings for support chats")
+    assert judged({"facts": [proposed]}, lines=lines).refused == (f"fact: {TAKEN}",)
+    extracted = judged({"facts": [{**proposed, "replaces": 1}]}, lines=lines)
     assert [one.supersedes for one in extracted.facts] == ["l1"]
 
 

@@ -1,0 +1,110 @@
+"""What goes into the steps of a conversation, and what comes out of them: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from agentmem.agents.settings import AgentSettings
+    from agentmem.conversations.callers import Caller
+    from agentmem.conversations.mappings import State
+    from agentmem.models import Scope
+    from agentmem.records import Json, Role, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a conversation begins with."""
+
+    agent_id: str
+    version: str | None
+    channel: str
+    thread_id: str | None
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message, and when it was said; `external_id` is the id it has elsewhere."""
+
+    role: Role
+    content: str
+    at: datetime
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a conversation ends.
+
+    Args:
+        status: `ended`; or `failed`, and then nothing of the state is kept.
+        keep: The values of the state; those that are not under the agent's `state_keys` do not count.
+        said: Messages that were not stored before, because nobody knew whose they are.
+        caller: Who it turned out to be with.
+        deferred: Whether its transcript is left for later, maybe to a process that has a model where this one has none.
+    """
+
+    status: Status = "ended"
+    keep: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+    said: Sequence[Said] = ()
+    caller: Caller | None = None
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a conversation stands after a step.
+
+    Args:
+        caller_identity: Who it is with; `""` while that is not known.
+        fields: What `conv.memory` shows in this turn; None where the turn goes on as it was.
+    """
+
+    caller_identity: str
+    fields: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A conversation that can be gone on with, and the state it begins with."""
+
+    id: str
+    agent_id: str
+    version: str | None
+    channel: str
+    thread_id: str | None
+    settings: AgentSettings
+    state: State
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whose memory a conversation reads, None where nothing is remembered, and the lines its prompts were given."""
+
+    scope: Scope | None
+    shown: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings of the store say about conversations.
+
+    Args:
+        max_fact_days: The longest a key-value fact lives.
+        max_value_bytes: The most bytes of one, as JSON.
+        max_id_chars: The most characters of an id.
+        idle_minutes: When a conversation left open ends by itself.
+        reads_transcripts: Whether there is a model that reads what was said.
+    """
+
+    max_fact_days: int
+    max_value_bytes: int
+    max_id_chars: int
+    idle_minutes: int
+    reads_transcripts: bool
