@@ -108,7 +108,10 @@ def _visible(session: Session, chosen: Sequence[ColumnElement[bool]], now: datet
 
 
 def _change(
-    row: MemoryChangeRow, lines: dict[str, str], versions: dict[tuple[str, int], tuple[str, str]], now: datetime
+    row: MemoryChangeRow,
+    lines: dict[str, str],
+    versions: dict[tuple[str, int], tuple[str, str | None]],
+    now: datetime,
 ) -> MemoryChange:
     expired = row.expires_at is not None and row.expires_at <= now
     before, after = (None, None) if expired else (_unpacked(row.before), _unpacked(row.after))
@@ -143,9 +146,9 @@ def _lines(session: Session, line_ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _versions(session: Session, block_ids: Iterable[str]) -> dict[tuple[str, int], tuple[str, str]]:
+def _versions(session: Session, block_ids: Iterable[str]) -> dict[tuple[str, int], tuple[str, str | None]]:
     """The name and the text of every version of these blocks, as long as the texts are there."""
-    found: dict[tuple[str, int], tuple[str, str]] = {}
+    found: dict[tuple[str, int], tuple[str, str | None]] = {}
     for some in in_batches(sorted(block_ids)):
         statement = (
             select(BlockVersionRow, MemoryBlockRow.block_type)
