@@ -161,8 +161,8 @@ class StoreStateRow(Base, table=True):
     """The one row of what is true of the whole store: its change counter and the embedder in use.
 
     The counters are taken last in a transaction, so that `seq`, and the number of a change in the feed, are in commit
-    order on every database. `erased` is the number of the last erasure that may have left traces in a SQLite file, 0 when
-    there are none.
+    order on every database. `erased` is the number of the last erasure that may have left traces in a SQLite file,
+    0 when there are none.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_store_state"

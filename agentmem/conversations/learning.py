@@ -28,7 +28,7 @@ from agentmem.errors import AgentMemError, ConflictError, ExtractionError, Inval
 from agentmem.extraction.words import alike
 from agentmem.models import Scope
 from agentmem.records import Message, Role
-from agentmem.tables import ConversationRow, MessageRow
+from agentmem.tables import ARCHIVAL, ConversationRow, MessageRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,6 +86,7 @@ class _Read:
     memory: ContactMemory
     recalled: Sequence[str]
     newest: Mapping[str, str]
+    lines_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,7 @@ class Learning:
                 memory=read_memory(session, scope, now=now, recent_messages=0, max_fact_days=self._max_fact_days),
                 recalled=tuple(recalled.values()),
                 newest={line.id: line.content for line in newest},
+                lines_version=_lines_version(session, scope),
             )
 
     def _known(self, read: _Read) -> dict[str, str]:
@@ -284,6 +286,8 @@ class Learning:
             return False
         if row.contact_id != read.scope.user_id:
             raise ConflictError("conversation: its caller was merged into another; read it again")
+        if _lines_version(session, read.scope) != read.lines_version:  # facts alone do not move the memory's version
+            raise ConflictError("conversation: the known facts were changed; read it again")
         moment = self._now()
         writes = MemoryWrites(
             session,
@@ -339,6 +343,12 @@ def _own(session: Session, claimed: _Claimed, *, to_write: bool = False) -> Conv
         ConversationRow.claim == claimed.token,
     )
     return session.exec(statement.with_for_update() if to_write else statement).one_or_none()
+
+
+def _lines_version(session: Session, scope: Scope) -> int:
+    """The version of a scope's lines, 0 where there were never any."""
+    header = revisions.find(session, scope, ARCHIVAL)
+    return 0 if header is None else header.version
 
 
 def _close(row: ConversationRow, extraction: Extraction, note: str | None) -> None:

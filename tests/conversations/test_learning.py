@@ -491,11 +491,40 @@ def test_a_line_that_was_forgotten_meanwhile_is_not_confirmed_but_new(mem, model
 
     def meanwhile(_messages):
         mem.client(user_id="ada").memory.forget_line(old.id)
-        return facts("Caller can only do evenings", replaces=1)
+        return facts(MORNINGS)
 
-    model.script = [meanwhile]
-    record = talk(mem, "I can only do evenings")
+    model.script = [PROPOSAL, meanwhile, facts(MORNINGS)]
+    record = talk(mem)
     assert record.extraction == "done"
+    assert [(line.fact, line.conversation_id) for line in lines(mem)] == [(MORNINGS, record.id)]
+
+
+def test_two_conversations_that_are_read_at_once_learn_what_both_say_once(mem, model):
+    first, second = talk(mem, defer=True), talk(mem, defer=True)
+
+    def meanwhile(_messages):
+        run(mem, second.id)
+        return facts(MORNINGS)
+
+    model.script = [meanwhile, facts(MORNINGS)]
+    model.repeat_last = True
+    assert run(mem, first.id)
+    assert [line.fact for line in lines(mem)] == [MORNINGS]
+    assert [change.action for change in mem.conversations.get(first.id).changes] == ["confirmed"]
+
+
+def test_two_conversations_that_are_read_at_once_replace_a_known_fact_once(mem, model):
+    talk(mem)
+    said = "I can only do evenings"
+    first, second = (talk(mem, said, defer=True) for _ in range(2))
+    evenings = facts("Caller can only do evenings", replaces=1)
+
+    def meanwhile(_messages):
+        run(mem, second.id)
+        return evenings
+
+    model.script = [PROPOSAL, meanwhile, evenings, facts("Caller can only do evenings")]
+    assert run(mem, first.id)
     assert [line.fact for line in lines(mem)] == ["Caller can only do evenings"]
 
 

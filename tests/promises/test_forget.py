@@ -159,7 +159,7 @@ def crowded(big):
 def test_nothing_of_who_was_forgotten_is_in_any_file(crowded, home):
     mem, user_id, canaries, others = crowded
     assert len(canaries.words_in(home)) >= 200
-    assert {where for where, _ in canaries.vectors_in(home)} == {"agentmem.db", "index"}
+    assert {where for where, _ in canaries.vectors_in(home)} >= {"agentmem.db", "index"}
 
     receipt = mem.forget(user_id, wait=True)
 
