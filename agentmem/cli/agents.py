@@ -148,7 +148,7 @@ def configure(
     }
     if document is None and all(value is None for value in given.values()):
         raise InvalidInputError("settings: nothing given to configure; agentmem agents configure --help lists them")
-    with call.existing_store() as mem:
+    with call.store() as mem:
         settings = mem.agents.configure(name, document, version=version, **given)
     if call.json:
         print_json(_plain(name, version, settings))

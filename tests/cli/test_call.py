@@ -50,7 +50,6 @@ ABOUT_WHAT_IS_THERE = [
     ("conversations", "show", "c1"),
     ("agents", "list"),
     ("agents", "show", "juno"),
-    ("agents", "configure", "juno", "--memory", "on"),
     ("changes", "ada"),
     ("forget", "ada"),
     ("work", "--model", "openai:gpt-5"),
@@ -164,10 +163,20 @@ def test_a_command_about_what_is_there_makes_no_store(words, run, tmp_path):
 
 def test_every_other_command_is_known_to_make_one():
     others = {words for words in LEAVES if words not in {each[: len(words)] for each in ABOUT_WHAT_IS_THERE}}
-    assert others == {("demo",), ("chat",), ("remember",), ("blocks", "set"), ("blocks", "append")}
+    assert others == {
+        ("demo",),
+        ("chat",),
+        ("remember",),
+        ("blocks", "set"),
+        ("blocks", "append"),
+        ("agents", "configure"),
+    }
 
 
-@pytest.mark.parametrize("words", [("remember", "x"), ("chat", "x"), ("blocks", "set", "core", "x")])
+@pytest.mark.parametrize(
+    "words",
+    [("remember", "x"), ("chat", "x"), ("blocks", "set", "core", "x"), ("agents", "configure", "x", "--memory", "on")],
+)
 def test_a_command_that_writes_makes_the_store(words, run, tmp_path):
     assert run(*words, "--home", tmp_path / "new").code == 0
     assert run("status", "--home", tmp_path / "new").code == 0
