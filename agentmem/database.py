@@ -128,11 +128,6 @@ class Database:
                     return True
         return False
 
-    def has_log(self) -> bool:
-        """Whether anything is in SQLite's write-ahead log."""
-        log = Path(f"{self.url.database}-wal")
-        return log.exists() and log.stat().st_size > 0
-
     def close(self) -> None:
         """Give every connection back; a call after this is refused."""
         self._closed = True
