@@ -48,13 +48,13 @@ def work(
 
 
 @command
-def sweep(call: Call, *, model: Reader = None) -> None:
+def sweep(call: Call) -> None:
     """Delete what expired or was deleted, end what was left open.
 
     It is about the whole store. What is deleted was hidden before; now it is off the disk. What is ended waits for
-    `agentmem work` where a model is named here too; else nobody reads it. Prints one line, for cron.
+    `agentmem work`. Prints one line, for cron.
     """
-    with call.existing_store(model=model) as mem, waiting("Sweeping…"):
+    with call.existing_store() as mem, waiting("Sweeping…"):
         report = mem.sweep()
         report = replace(report, pending=tuple(map(in_commands, report.pending)))
     if call.json:

@@ -77,12 +77,11 @@ def test_work_wants_a_whole_number_of_conversations(run, mem):
     assert run("work", "--model", "scripted:mornings", "--limit", "0").code == 2
 
 
-def test_what_sweep_ends_is_left_to_work_where_a_model_is_named(run, mem, clock):
-    for words in ((), ("--model", "scripted:mornings")):
-        conversation = mem.conversations.start("support", user_id="ada")
-        conversation.add_message("user", "I can only do mornings before 9am")
-        clock.move(hours=2)
-        assert run("sweep", *words, "--json").json["ended"] == 1
+def test_what_sweep_ends_is_left_to_work(run, mem, clock):
+    conversation = mem.conversations.start("support", user_id="ada")
+    conversation.add_message("user", "I can only do mornings before 9am")
+    clock.move(hours=2)
+    assert run("sweep", "--json").json["ended"] == 1
     assert run("work", "--model", "scripted:mornings", "--json").json == {"read": 1}
 
 
