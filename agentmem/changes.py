@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlmodel import Session, col, insert, or_, select, update
 
 from agentmem.database import advance_changes, in_batches
-from agentmem.lifetimes import cutoff, hour, retention_days
+from agentmem.lifetimes import cutoff, hour, over, retention_days
 from agentmem.records import ChangeAction, ChangeKind, Json, MemoryChange
 from agentmem.tables import ArchivalLineRow, BlockVersionRow, MemoryBlockRow, MemoryChangeRow
 
@@ -83,13 +83,15 @@ def record(
     session.exec(insert(MemoryChangeRow), params=rows)
 
 
-def feed(session: Session, *chosen: ColumnElement[bool], now: datetime, limit: int | None = None) -> list[MemoryChange]:
+def feed(
+    session: Session, *chosen: ColumnElement[bool], now: datetime, max_fact_days: int, limit: int | None = None
+) -> list[MemoryChange]:
     """The entries that meet the conditions, oldest first; what expired, or was deleted since, no longer says what."""
     statement = select(MemoryChangeRow).where(*chosen, *_visible(session, chosen, now))
     rows = session.exec(statement.order_by(col(MemoryChangeRow.id)).limit(limit)).all()
     lines = _lines(session, [row.ref for row in rows if row.kind == "line"])
     versions = _versions(session, {row.ref for row in rows if row.kind == "block"})
-    return [_change(row, lines, versions, now) for row in rows]
+    return [_change(row, lines, versions, is_over=_is_over(row, now, max_fact_days)) for row in rows]
 
 
 def empty(session: Session, *chosen: ColumnElement[bool]) -> None:
@@ -111,10 +113,10 @@ def _change(
     row: MemoryChangeRow,
     lines: dict[str, str],
     versions: dict[tuple[str, int], tuple[str, str | None]],
-    now: datetime,
+    *,
+    is_over: bool,
 ) -> MemoryChange:
-    expired = row.expires_at is not None and row.expires_at <= now
-    before, after = (None, None) if expired else (_unpacked(row.before), _unpacked(row.after))
+    before, after = (None, None) if is_over else (_unpacked(row.before), _unpacked(row.after))
     ref = row.ref
     if row.kind == "line" and row.action in {"added", "confirmed"}:
         after = lines.get(row.ref)
@@ -134,6 +136,13 @@ def _change(
         before=before,
         after=after,
     )
+
+
+def _is_over(row: MemoryChangeRow, now: datetime, max_fact_days: int) -> bool:
+    """Whether what an entry says is over by itself; of a fact at the latest when facts written then are."""
+    if row.expires_at is not None and row.expires_at <= now:
+        return True
+    return row.kind == "fact" and over(row.at, now, max_fact_days)
 
 
 def _lines(session: Session, line_ids: Sequence[str]) -> dict[str, str]:

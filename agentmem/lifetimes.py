@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, ScalarSelect
 
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def hour(moment: datetime) -> datetime:
@@ -55,7 +56,7 @@ def cutoff(now: datetime, days: int | None) -> datetime | None:
     >>> cutoff(datetime(2025, 7, 22, tzinfo=UTC), 90).isoformat()
     '2025-04-23T00:00:00+00:00'
     """
-    return _back(now, days) if days else None
+    return back(now, timedelta(days=days)) if days else None
 
 
 def over(written_at: datetime, now: datetime, days: int | None) -> bool:
@@ -73,8 +74,24 @@ def fact_ends(written_at: datetime, expires_at: datetime | None, *, days: int | 
         days: The agent's retention.
         most_days: The setting `max_fact_days`.
     """
-    ends = _on(written_at, min(days or most_days, most_days))
+    ends = on(written_at, min(days or most_days, most_days))
     return ends if expires_at is None else min(ends, expires_at)
+
+
+def back(moment: datetime, by: timedelta) -> datetime:
+    """An earlier moment; the first there is where it would be before that."""
+    try:
+        return moment - by
+    except OverflowError:
+        return _EARLIEST
+
+
+def on(moment: datetime, days: int) -> datetime:
+    """The moment days later; the last there is where it would be after that."""
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return _LATEST
 
 
 def _of(tenant_id: Any, agent_id: Any) -> tuple[Any, ...]:  # noqa: ANN401 - columns or values
@@ -83,17 +100,3 @@ def _of(tenant_id: Any, agent_id: Any) -> tuple[Any, ...]:  # noqa: ANN401 - col
         AgentSettingsRow.agent_id == agent_id,
         AgentSettingsRow.version == "",
     )
-
-
-def _back(moment: datetime, days: int) -> datetime:
-    try:
-        return moment - timedelta(days=days)
-    except OverflowError:
-        return _EARLIEST
-
-
-def _on(moment: datetime, days: int) -> datetime:
-    try:
-        return moment + timedelta(days=days)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)

@@ -79,6 +79,8 @@ class Columns:
 
     def rows_of(self, ids: NDArray[np.bytes_]) -> tuple[Rows, NDArray[np.bool_]]:
         """The rows of lines by their ids, and which of the ids are lines of this scope at all."""
+        if len(ids) == len(self) and ids.tobytes() == self.ids.tobytes():  # so a scan has them until a line is edited
+            return np.arange(len(self), dtype=np.int32), np.ones(len(self), np.bool_)
         if not len(self):
             return np.zeros(len(ids), np.int32), np.zeros(len(ids), np.bool_)
         places = np.minimum(np.searchsorted(self.ids, ids, sorter=self._by_id), len(self) - 1)
@@ -90,10 +92,10 @@ class Columns:
         return bool((self.updated > moment).all())
 
     @cached_property
-    def id_order(self) -> Rows:
-        """The place of each line when they are put in the order of their ids."""
+    def order(self) -> Rows:
+        """The place of each line when the newer come first, and those of one moment by id."""
         order = np.empty(len(self), np.int32)
-        order[self._by_id] = np.arange(len(self), dtype=np.int32)
+        order[np.lexsort((self.ids, -self.moments))] = np.arange(len(self), dtype=np.int32)
         return order
 
     @cached_property

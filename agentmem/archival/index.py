@@ -34,7 +34,7 @@ class ScopeAt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposals:
-    """Lines that an index proposes, best first, then by id.
+    """Lines that an index proposes: those of a search best first, then by id.
 
     Args:
         ids: Their ids, as ASCII; shape `(lines,)`.

@@ -39,25 +39,29 @@ class Postings:
         terms: The number of each term, ascending; shape `(postings,)`, as are the next two.
         rows: The line that it stands in.
         counts: How often.
-        following: The row of the next line of the same conversation, -1 where there is none; shape `(lines,)`, as are
-            the next two.
-        context: The share of its context that a line takes, 0 to 1.
+        takers: The rows that what is in a line counts for: its own, and those of the next two lines of the same
+            conversation, or the number of lines where there is none; shape `(3, lines)`.
+        shares: How much of it counts there, in the same shape.
         normalisation: What a term's amount is compared with in a line: `0.9 * (0.6 + 0.4 * L / mean L)`, where L is the
-            number of its terms, its context's share included.
+            number of its terms, its context's share included; shape `(lines,)`.
     """
 
     terms: NDArray[np.uint32]
     rows: Rows
     counts: NDArray[np.uint8]
-    following: Rows
-    context: Floats
+    takers: Rows
+    shares: Floats
     normalisation: Floats
 
+    def __len__(self) -> int:
+        """How many lines there are."""
+        return len(self.normalisation)
+
     def extended(self, bags: Sequence[bytes], following: Rows) -> Postings:
-        """These and the postings of more lines after them; `following` is of all lines."""
+        """These and the postings of more lines after them; `following` is what `following_of` says of all lines."""
         stored = unpack(b"".join(bags))
         sizes = np.fromiter(map(len, bags), np.int64, len(bags)) // stored.itemsize
-        before, lines = len(self.following), len(following)
+        before, lines = len(self), len(following)
         terms = np.concatenate([self.terms, stored["term"]])
         rows = np.concatenate([self.rows, np.repeat(np.arange(before, lines, dtype=np.int32), sizes)])
         counts = np.concatenate([self.counts, stored["count"]])
@@ -73,33 +77,28 @@ class Postings:
     @property
     def bytes(self) -> int:
         """What they take in memory."""
-        arrays = self.terms, self.rows, self.counts, self.following, self.context, self.normalisation
+        arrays = self.terms, self.rows, self.counts, self.takers, self.shares, self.normalisation
         return sum(array.nbytes for array in arrays)
 
     def own(self, term: str) -> Amounts:
         """How often a term stands in the lines themselves."""
         wanted = np.uint32(number(term))
-        first, last = (np.searchsorted(self.terms, wanted, side) for side in ("left", "right"))
+        first, last = self.terms.searchsorted(wanted, "left"), self.terms.searchsorted(wanted, "right")
         return Amounts(self.rows[first:last], self.counts[first:last].astype(np.float64))
 
     def with_context(self, own: Amounts) -> Amounts:
         """What the two lines before in the same conversation add as well."""
-        rows, values = [own.rows], [own.values]
-        taking, given = self.following[own.rows], own.values
-        for share in CONTEXT:
-            taking, given = taking[taking >= 0], given[taking >= 0]
-            rows.append(taking)
-            values.append(share * self.context[taking] * given)
-            taking = self.following[taking]
-        return _summed(np.concatenate(rows), np.concatenate(values))
+        total = _taken(self.takers.take(own.rows, axis=1), self.shares.take(own.rows, axis=1) * own.values, len(self))
+        rows = np.flatnonzero(total)
+        return Amounts(rows, total[rows])
 
     def share(self, term: str) -> float:
         """The part of the lines that a term stands in, 0 to 1, the background's included: a few lines tell nothing."""
-        return len(self.own(term).rows) / (len(self.following) + BACKGROUND)
+        return len(self.own(term).rows) / (len(self) + BACKGROUND)
 
     def asking(self) -> NDArray[np.bool_]:
         """Which lines end in a question mark; shape `(lines,)`."""
-        asks = np.zeros(len(self.following), np.bool_)
+        asks = np.zeros(len(self), np.bool_)
         asks[self.own(ASKS).rows] = True
         return asks
 
@@ -108,7 +107,7 @@ class Postings:
 class Amounts:
     """How much of something is in the lines that have any: their rows, ascending, and the figure of each."""
 
-    rows: Rows
+    rows: NDArray[np.signedinteger]
     values: Floats
 
     def at(self, row: int) -> float:
@@ -149,7 +148,7 @@ def asked_terms(postings: Postings, question: Sequence[tuple[str, ...]]) -> list
         postings: The scope.
         question: What `Analyzer.question` gave.
     """
-    lines = len(postings.following)
+    lines = len(postings)
     asked: list[AskedTerm] = []
     for whole, *parts in question:
         own = postings.own(whole)
@@ -169,7 +168,7 @@ def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
     BM25, divided by what all of the question weighs: a word that the scope has
     never seen lowers every score.
     """
-    score = np.zeros(len(postings.following))
+    score = np.zeros(len(postings))
     for one in asked:
         rows, values = one.amount.rows, one.amount.values
         score[rows] += one.weight * (values / (values + postings.normalisation[rows]))
@@ -179,23 +178,33 @@ def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
 def _postings(terms: NDArray[np.uint32], rows: Rows, counts: NDArray[np.uint8], following: Rows) -> Postings:
     lines = len(following)
     own = np.bincount(rows, counts, lines).astype(np.float64)
-    context = np.minimum(1.0, CONTEXT_LENGTH / np.maximum(own, 1))
-    lengths = _with_context(own, following, context)
+    takers = _takers(following)
+    context = np.append(np.minimum(1.0, CONTEXT_LENGTH / np.maximum(own, 1)), 0.0)[takers]
+    shares = np.stack([np.ones(lines), *(share * of for share, of in zip(CONTEXT, context[1:], strict=True))])
+    lengths = _taken(takers, shares * own, lines)
     mean = max(float(lengths.mean()), 1.0) if lines else 1.0
     return Postings(
         terms=terms,
         rows=rows,
         counts=counts,
-        following=following,
-        context=context,
+        takers=takers,
+        shares=shares,
         normalisation=SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / mean),
     )
 
 
-def _summed(rows: Rows, values: Floats) -> Amounts:
-    """One figure for each row."""
-    unique, places = np.unique(rows, return_inverse=True)
-    return Amounts(unique, np.bincount(places, values, len(unique)).astype(np.float64))
+def _takers(following: Rows) -> Rows:
+    lines = len(following)
+    onwards = np.append(np.where(following < 0, lines, following), lines).astype(np.int32)
+    takers = [np.arange(lines, dtype=np.int32)]
+    for _ in CONTEXT:
+        takers.append(onwards[takers[-1]])
+    return np.stack(takers)
+
+
+def _taken(takers: Rows, values: Floats, lines: int) -> Floats:
+    """What each line has of values once all are where they count; shape `(lines,)`."""
+    return np.bincount(takers.ravel(), values.ravel(), lines + 1)[:lines].astype(np.float64, copy=False)
 
 
 def _in_all(several: Sequence[Amounts]) -> Amounts:
@@ -217,22 +226,11 @@ def _larger(one: Amounts, other: Amounts) -> Amounts:
     return Amounts(rows, values)
 
 
-def _with_context(values: Floats, following: Rows, context: Floats) -> Floats:
-    total = values.copy()
-    giving = np.flatnonzero(values)
-    taking = following[giving]
-    for share in CONTEXT:
-        giving, taking = giving[taking >= 0], taking[taking >= 0]
-        total[taking] += share * context[taking] * values[giving]
-        taking = following[taking]
-    return total
-
-
 NO_POSTINGS: Final = Postings(
     terms=unpack(b"")["term"],
     rows=np.empty(0, np.int32),
     counts=unpack(b"")["count"],
-    following=np.empty(0, np.int32),
-    context=np.empty(0),
+    takers=np.empty((3, 0), np.int32),
+    shares=np.empty((3, 0)),
     normalisation=np.empty(0),
 )

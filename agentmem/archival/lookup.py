@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import bindparam
@@ -19,21 +20,39 @@ if TYPE_CHECKING:
     from agentmem.models import Scope
 
 
+AT_ONCE: Final = 20
+"""The most lines that one statement looks up."""
+
+
 def headers(session: Session, scopes: Sequence[Scope]) -> Sequence[Any]:
-    """The headers of those of one user's scopes that have any.
+    """The headers of those of one user's one or two scopes that have any.
 
     Each has `id`, the number `seq` of its lines' last change, `None` when there
     never were lines, the agent's `retention_days`, and the store's `embedder_id`.
     """
-    agents = [scope.agent_id or "" for scope in scopes]
-    owner = {"tenant_id": scopes[0].tenant_id, "user_id": scopes[0].user_id}
-    return rows(session, _HEADERS, **owner, agent_ids=agents)
+    agents = _padded(_AGENTS, [scope.agent_id or "" for scope in scopes])
+    return rows(session, _HEADERS, tenant_id=scopes[0].tenant_id, user_id=scopes[0].user_id, **agents)
 
 
 def lines(session: Session, line_ids: Sequence[str]) -> Sequence[Any]:
-    """What a match says of its line, of those that SQL knows as live lines that may be recalled."""
-    return rows(session, _LINES, line_ids=line_ids)
+    """What a match says of its line, of those that SQL knows as live lines that may be recalled.
 
+    Each has the columns of `_LINES`, in that order: to unpack them takes a tenth of the time that their names take.
+
+    Args:
+        session: The snapshot.
+        line_ids: Which lines, at least one and at most `AT_ONCE`.
+    """
+    return rows(session, _LINES, **_padded(_LINE_IDS, line_ids))
+
+
+def _padded(names: Sequence[str], values: Sequence[str]) -> dict[str, str]:
+    """Values for all of some parameters: a list of any length would have the statement's text made anew each time."""
+    return dict(zip_longest(names, values, fillvalue=values[0]))
+
+
+_AGENTS: Final = ("agent", "other_agent")
+_LINE_IDS: Final = tuple(f"line_{place}" for place in range(AT_ONCE))
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
 _HEADERS: Final[Any] = (
@@ -50,7 +69,7 @@ _HEADERS: Final[Any] = (
     .where(
         MemoryBlockRow.tenant_id == bindparam("tenant_id"),
         MemoryBlockRow.user_id == current_user(bindparam("tenant_id"), bindparam("user_id")),
-        col(MemoryBlockRow.agent_id).in_(bindparam("agent_ids", expanding=True)),
+        col(MemoryBlockRow.agent_id).in_([bindparam(name) for name in _AGENTS]),
         MemoryBlockRow.block_type == ARCHIVAL,
         col(MemoryBlockRow.deleted_at).is_(None),
     )
@@ -71,7 +90,7 @@ _LINES: Final[Any] = (
     )
     .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
     .where(
-        col(ArchivalLineRow.id).in_(bindparam("line_ids", expanding=True)),
+        col(ArchivalLineRow.id).in_([bindparam(name) for name in _LINE_IDS]),
         col(ArchivalLineRow.deleted_at).is_(None),
         col(ArchivalLineRow.confidence) >= CONFIDENCE_FLOOR,
         col(MemoryBlockRow.deleted_at).is_(None),

@@ -13,7 +13,7 @@ from agentmem.archival.lexical import AskedTerm, asked_terms, lexical
 from agentmem.models import ExplainedTerm, Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from agentmem.archival.lexical import Floats, Rows
     from agentmem.archival.terms import Analyzer
     from agentmem.models import Engine
+
+_FIRST: Final = 50
+"""How many of the best are put in order first."""
 
 _NOBODY: Final = -2
 """The code of no speaker at all, not even of lines without one."""
@@ -31,16 +34,27 @@ class Question:
     """What is asked, as words.
 
     Args:
-        text: The query.
         terms: What `Analyzer.question` made of it.
         now: What time it is, in microseconds since 1970.
         half_life_days: How fast what is older counts for less in the order; `None` for not at all.
     """
 
-    text: str
     terms: Sequence[tuple[str, ...]]
     now: int
     half_life_days: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a query reads in one scope.
+
+    Args:
+        text: What is left of it without names, which is what is embedded.
+        speaker: The place of the one speaker that it names, or a code that no line has.
+    """
+
+    text: str
+    speaker: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,11 +99,18 @@ class Ranked:
     rank: Floats
     boosts: scoring.Boosts
 
-    def in_order(self, min_score: float) -> list[int]:
+    def in_order(self, min_score: float) -> Iterator[int]:
         """The places of the lines that reach the floor: by rank, then the newer, then id."""
         places = np.flatnonzero(self.score >= min_score)
-        rows = self.compared.rows[places]
-        order = np.lexsort((self.columns.id_order[rows], -self.columns.moments[rows], -self.rank[places]))
+        if len(places) > _FIRST:  # few are ever asked for more
+            rank = self.rank[places]
+            first = rank >= np.partition(rank, -_FIRST)[-_FIRST]
+            yield from self._in_order(places[first])
+            places = places[~first]
+        yield from self._in_order(places)
+
+    def _in_order(self, places: NDArray[np.intp]) -> list[int]:
+        order = np.lexsort((self.columns.order[self.compared.rows[places]], -self.rank[places]))
         in_order: list[int] = places[order].tolist()
         return in_order
 
@@ -119,14 +140,20 @@ def by_word(columns: Columns, question: Question) -> ByWord:
     return ByWord(asked, scoring.rounded(lexical(columns.postings, asked)))
 
 
-def without_names(text: str, columns: Columns, analyzer: Analyzer) -> str:
+def reading(text: str, columns: Columns, analyzer: Analyzer) -> Reading:
+    """How a query reads in a scope: what is left of it without names, and whom it names."""
+    named = names.named(text, columns.speakers, analyzer.stop_words)
+    return Reading(without_names(text, named, columns, analyzer), _speaker(named))
+
+
+def without_names(text: str, named: Collection[str], columns: Columns, analyzer: Analyzer) -> str:
     """What is left of a query without the names of whom a scope is about.
 
-    These are its speakers; where no speakers are known, capitalised words that
-    a good part of its lines hold.
+    These are its speakers, of whom `named` are in the query; where no speakers
+    are known, capitalised words that a good part of its lines hold.
     """
     if columns.speakers:
-        return names.without(text, names.named(text, columns.speakers, analyzer.stop_words))
+        return names.without(text, named)
 
     def share(word: str) -> float:
         return min((columns.postings.share(term) for term in analyzer.terms(word)), default=0.0)
@@ -139,8 +166,8 @@ def ranked(
     question: Question,
     words: ByWord,
     compared: Compared,
-    analyzer: Analyzer,
     *,
+    speaker: int,
     allowed: NDArray[np.bool_],
 ) -> Ranked:
     """The scores and ranks of the lines that were compared.
@@ -150,12 +177,11 @@ def ranked(
         question: What is asked.
         words: How well every line answers by word.
         compared: The lines.
-        analyzer: What knows which words are no names.
+        speaker: The one that the question names, as `reading` gives it.
         allowed: Which lines may match at all; shape `(lines,)`.
     """
     rows, semantic, lexical_ = compared.rows, compared.semantic, words.lexical[compared.rows]
     answers = scoring.fused(semantic, lexical_)
-    speaker = _speaker(names.named(question.text, columns.speakers, analyzer.stop_words))
     best = _best_of_conversation(columns, words, allowed, rows, answers)
     boosts = scoring.Boosts(
         speaker=np.where(columns.speaker[rows] == speaker, scoring.SPEAKER_BOOST, 0.0),
@@ -168,7 +194,7 @@ def ranked(
         by_word=words,
         compared=compared,
         lexical=lexical_,
-        score=scoring.scores(semantic, lexical_),
+        score=scoring.scores(semantic, answers),
         rank=scoring.rounded(answers + boosts.total),
         boosts=boosts,
     )
@@ -203,7 +229,8 @@ def reachable(ranked: Ranked, allowed: NDArray[np.bool_]) -> float:
     others = allowed.copy()
     others[ranked.compared.rows] = False
     most = np.max(ranked.by_word.lexical, initial=0.0, where=others)
-    return float(scoring.scores(np.array([ranked.compared.rest]), np.array([most]))[0])
+    rest = np.array([ranked.compared.rest])
+    return float(scoring.scores(rest, scoring.fused(rest, np.array([most])))[0])
 
 
 def _speaker(named: dict[str, set[int]]) -> int:

@@ -14,7 +14,7 @@ from agentmem import revisions
 from agentmem.archival import lookup, ranking, vectors
 from agentmem.archival.columns import Columns, columns_of, microseconds, shown_of
 from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
-from agentmem.archival.ranking import ByWord, Compared, Question, Ranked
+from agentmem.archival.ranking import ByWord, Compared, Question, Ranked, Reading
 from agentmem.archival.terms import plain
 from agentmem.database import state
 from agentmem.embedding import QUERY_CHARS
@@ -24,7 +24,7 @@ from agentmem.reranking import CANDIDATES
 from agentmem.tables import ARCHIVAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentmem.archival.index import VectorIndex
     from agentmem.archival.kept import Kept
     from agentmem.archival.lexical import Floats
+    from agentmem.archival.scan import ScanIndex
     from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
     from agentmem.embedding import Embedder, Vectors
@@ -50,7 +51,6 @@ _BY_WORD: Final = 200
 """How many of the best lines by word join them."""
 
 _SCOPES_KEPT: Final = 10_000
-_CONFIRMED_AT_ONCE: Final = 20
 _log = logging.getLogger(__name__)
 
 
@@ -134,6 +134,7 @@ class _Asked:
 
     part: _Part
     question: Question
+    reading: Reading
     words: ByWord
     allowed: NDArray[np.bool_]
     vector: Vectors
@@ -178,7 +179,7 @@ class Recall:
         analyzer: Analyzer,
         *,
         columns: Kept[Columns],
-        scan: VectorIndex,
+        scan: ScanIndex,
         large: VectorIndex,
         scan_below: int,
         clock: Callable[[], datetime],
@@ -205,28 +206,31 @@ class Recall:
         """
         query = query.strip()[:QUERY_CHARS]
         now = revisions.now(self._clock)
-        question = Question(query, self._analyzer.question(query), microseconds(now), wish.half_life_days)
+        question = Question(self._analyzer.question(query), microseconds(now), wish.half_life_days)
+        readings = {columns: self._reading(query, columns) for columns in self._guessed(scopes)}
         embedded: dict[str, Vectors] = {}
-        texts = self._guessed(scopes, query)
+        texts = {reading.text for reading in readings.values()}
         matches: list[MemoryRecallResult] | None = None
         while matches is None:  # no transaction waits for a model
             embedded |= {text: self._embedder.embed_query(text) for text in texts}
             with self._database.read() as session:
-                parts = [(part, self._embedded_of(query, part)) for part in self._parts(session, scopes, now)]
-                texts = {text for _, text in parts} - embedded.keys()
+                parts = self._parts(session, scopes, now)
+                for part in parts:
+                    if part.columns not in readings:
+                        readings[part.columns] = self._reading(query, part.columns)
+                texts = {readings[part.columns].text for part in parts} - embedded.keys()
                 if not texts:
-                    asked = [self._ask(part, question, embedded[text], wish) for part, text in parts]
+                    asked = [_ask(part, question, readings[part.columns], embedded, wish) for part in parts]
                     matches = self._best(session, asked, wish)
         return self._reranker.best_first(query, matches)[: wish.limit] if self._reranker else matches
 
-    def _guessed(self, scopes: Sequence[Scope], query: str) -> set[str]:
-        """What will most likely be embedded of a query, so that one transaction is enough."""
-        kept = [self._columns.newest(key) for key in self._kept_as.get(tuple(scopes), ())]
-        return {ranking.without_names(query, columns, self._analyzer) for columns in kept if columns is not None}
+    def _guessed(self, scopes: Sequence[Scope]) -> list[Columns]:
+        """What will most likely be searched, so that a query is embedded before the one transaction that is enough."""
+        kept = (self._columns.newest(key) for key in self._kept_as.get(tuple(scopes), ()))
+        return [columns for columns in kept if columns is not None]
 
-    def _ask(self, part: _Part, question: Question, vector: Vectors, wish: Wish) -> _Asked:
-        words = ranking.by_word(part.columns, question)
-        return _Asked(part, question, words, wish.only.allows(part.columns), vector)
+    def _reading(self, query: str, columns: Columns) -> Reading:
+        return ranking.reading(query, columns, self._analyzer)
 
     def _best(self, session: Session, asked: Sequence[_Asked], wish: Wish) -> list[MemoryRecallResult]:
         """The best matches of several scopes; of large ones, as much is compared as it takes to find enough."""
@@ -266,20 +270,17 @@ class Recall:
         if embedder_id is not None and embedder_id != self._embedder_id:
             self._embedder_id = vectors.require_embedder(session, self._embedder)
 
-    def _embedded_of(self, query: str, part: _Part) -> str:
-        return ranking.without_names(query, part.columns, self._analyzer)
-
     def _ranked(self, session: Session, asked: _Asked, wanted: int) -> Ranked:
         """What may match in one scope, ranked; of a large scope, about as many lines as are wanted."""
         compared = self._compared(session, asked, wanted)
-        columns, words = asked.part.columns, asked.words
-        return ranking.ranked(columns, asked.question, words, compared, self._analyzer, allowed=asked.allowed)
+        columns, speaker = asked.part.columns, asked.reading.speaker
+        return ranking.ranked(columns, asked.question, asked.words, compared, speaker=speaker, allowed=asked.allowed)
 
     def _compared(self, session: Session, asked: _Asked, wanted: int) -> Compared:
         """The similarities of every line that may match, or of the likeliest of a large scope."""
         part, lines = asked.part, asked.part.stored
         if lines <= min(self._scan_below, _EVERY):
-            return _placed(asked, self._scan.search(session, part.at, asked.vector, lines), self._scan.name)
+            return _placed(asked, self._scan.every(session, part.at, asked.vector), self._scan.name)
         allowed = np.flatnonzero(asked.allowed)
         if len(allowed) <= min(self._scan_below, _EVERY):
             return _placed(asked, _scores(session, asked, allowed), self._scan.name)
@@ -292,6 +293,11 @@ class Recall:
                 _log.info("scanning a large scope: %s", error)
         proposals = self._scan.search(session, part.at, asked.vector, wanted)
         return _proposed(session, asked, proposals, wanted, self._scan.name)
+
+
+def _ask(part: _Part, question: Question, reading: Reading, embedded: Mapping[str, Vectors], wish: Wish) -> _Asked:
+    words = ranking.by_word(part.columns, question)
+    return _Asked(part, question, reading, words, wish.only.allows(part.columns), embedded[reading.text])
 
 
 def _require_all(asked: _Asked, proposals: Proposals, wanted: int) -> None:
@@ -308,7 +314,7 @@ def _exhausted(ranked: Ranked, asked: _Asked, wish: Wish) -> bool:
 
 def _confirmed(session: Session, hits: Iterator[_Hit], *, explain: bool) -> Iterator[MemoryRecallResult]:
     """The hits that SQL knows as live lines of their scopes, as matches, in order."""
-    while some := list(islice(hits, _CONFIRMED_AT_ONCE)):
+    while some := list(islice(hits, lookup.AT_ONCE)):
         lines = {line.id: line for line in lookup.lines(session, [hit.line_id for hit in some])}
         yield from (_match(hit, lines[hit.line_id], explain=explain) for hit in some if hit.line_id in lines)
 
@@ -370,22 +376,23 @@ def _largest(values: Floats, places: NDArray[np.intp], count: int) -> NDArray[np
 
 def _match(hit: _Hit, line: Any, *, explain: bool) -> MemoryRecallResult:  # noqa: ANN401 - a row of columns
     ranked, place = hit.ranked, hit.place
+    id_, content, speaker, source, confidence, conversation_id, occurred_at, created_at, updated_at, agent_id = line
     return MemoryRecallResult(
-        content=line.content,
+        content=content,
         score=float(ranked.score[place]),
         block_type=ARCHIVAL,
-        scope="agent" if line.agent_id else "user",
-        agent_id=line.agent_id or None,
+        scope="agent" if agent_id else "user",
+        agent_id=agent_id or None,
         line_number=int(ranked.compared.rows[place]) + 1,
-        updated_at=line.updated_at,
+        updated_at=updated_at,
         semantic=float(ranked.compared.semantic[place]),
         lexical=float(ranked.lexical[place]),
-        id=line.id,
-        speaker=line.speaker,
-        conversation_id=line.conversation_id,
-        source=line.source,
-        confidence=line.confidence,
-        occurred_at=line.occurred_at,
-        created_at=line.created_at,
+        id=id_,
+        speaker=speaker,
+        conversation_id=conversation_id,
+        source=source,
+        confidence=confidence,
+        occurred_at=occurred_at,
+        created_at=created_at,
         explanation=ranked.explanation(place) if explain else None,
     )

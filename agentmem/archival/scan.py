@@ -64,14 +64,17 @@ class ScanIndex:
     def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
         """See `VectorIndex`; never unavailable."""
         lines = self._lines(session, scope)
-        if not len(lines.ids):
-            return Proposals(lines.ids, np.empty(0))
         if limit >= len(lines.ids):
-            return Proposals.of(lines.ids, _best_of_each(similarities(lines.matrix, vector), lines.starts))
+            return Proposals.of(lines.ids, _similarities(lines, vector))
         rough = _best_of_each((lines.matrix @ vector).astype(np.float64), lines.starts)
         chosen = np.flatnonzero(rough >= np.partition(rough, -limit)[-limit] - _SLACK)
         rows, starts = _rows_of(lines, chosen)
         return Proposals.of(lines.ids[chosen], _best_of_each(similarities(lines.matrix[rows], vector), starts))
+
+    def every(self, session: Session, scope: ScopeAt, vector: Vectors) -> Proposals:
+        """Every line of a scope, in no order: to put them in one takes half as long as to compare them."""
+        lines = self._lines(session, scope)
+        return Proposals(lines.ids, _similarities(lines, vector))
 
     def _lines(self, session: Session, scope: ScopeAt) -> LineVectors:
         key = scope.block_id, scope.embedder_id
@@ -83,6 +86,10 @@ class ScanIndex:
             lines = _applied(lines, news, scope.seq)
             self._kept.put(key, lines)
         return lines
+
+
+def _similarities(lines: LineVectors, vector: Vectors) -> Floats:
+    return _best_of_each(similarities(lines.matrix, vector), lines.starts) if len(lines.ids) else np.empty(0)
 
 
 def _best_of_each(values: Floats, starts: NDArray[np.intp]) -> Floats:

@@ -57,9 +57,12 @@ _DASH: Final = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _GROUPED: Final = re.compile(r"(?<![\w.@/-])\+?\(?\d{1,8}\)?(?:[ .\-/]{1,2}\(?\d{2,8}\)?){1,10}+(?!\w)")
 _CHAINED: Final = re.compile(r"(?<![^\W_])[^\W_]++(?:[-_.@:/+#]{1,2}[^\W_]++){1,30}+")
 _FEWEST_DIGITS: Final = 7
+_MARKS: Final = r".,;:!\u2026\u3001\u3002\"\u201c\u201d"
+_QUOTES: Final = r"\"\u201c\u201d"
+# At the end of a word that ends in no digit, and quotes at the beginning of one. It begins with what it matches and
+# looks behind after that: so the search skips from mark to mark.
 _SENTENCES: Final = re.compile(
-    r"(?<![\d.,;:!\u2026\u3001\u3002\"\u201c\u201d])[.,;:!\u2026\u3001\u3002\"\u201c\u201d]++(?=\s|$)"
-    r"|(?<!\S)[\"\u201c\u201d]++"
+    rf"[{_MARKS}](?:(?<![\d{_MARKS}].)[{_MARKS}]*+(?=\s|$)|(?<=[{_QUOTES}])(?<!\S.)[{_QUOTES}]*+)"
 )
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _MONTHS: Final = (

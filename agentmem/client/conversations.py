@@ -298,7 +298,7 @@ class Conversation:
         return prompts.filled(prompt, self._house.retriever.facts(self._tenant_id, self.id, query))
 
     def handoff(self, to: str, reason: str | None = None) -> None:
-        """Note that the caller is handed to someone else.
+        """Note that the caller is handed to someone else; secrets are replaced as in a message.
 
         Args:
             to: To whom.
@@ -313,7 +313,7 @@ class Conversation:
         )
 
     def set_outcome(self, qa: str) -> None:
-        """Note what became of the conversation, such as `resolved`, which the metrics count.
+        """Note what became of the conversation, such as `resolved`, which the metrics count; without secrets, too.
 
         Raises:
             InvalidInputError: It is empty or too long, or the conversation is over.

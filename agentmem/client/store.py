@@ -158,7 +158,16 @@ class AgentMem:
         inputs.count("limit", limit, low=1, high=_MOST_CHANGES)
         now = revisions.now(house.clock)
         with house.database.read() as session:
-            return Values(person.feed(session, self._tenant_id, user_id, since=after, limit=limit, now=now))
+            found = person.feed(
+                session,
+                self._tenant_id,
+                user_id,
+                since=after,
+                limit=limit,
+                now=now,
+                max_fact_days=self.settings.max_fact_days,
+            )
+        return Values(found)
 
     def sweep(self, now: datetime | None = None) -> SweepReport:
         """Delete for good what outlived its retention, in every tenant; run it once a day.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -124,7 +123,10 @@ class MemoryWrites:
         before = None
         if self._header is not None:
             before = reading.live_summary(self._header, now=self.moment, days=self._days)
-            if text == before and (text is None or self._header.summary_updated_at == self.moment):
+            if text is None and before is None:
+                self._header.summary = self._header.summary_updated_at = None  # one that is over must not come back
+                return
+            if text == before and self._header.summary_updated_at == self.moment:
                 return
         elif text is None:
             return
@@ -196,7 +198,10 @@ class MemoryWrites:
     def delete_entity(self, entity_type: str, entity_id: str) -> None:
         """Remove an entity; nothing happens when there is none."""
         row = self._stored_entity(entity_type, entity_id)
-        if row is None or self._over(row.updated_at):
+        if row is None:
+            return
+        if self._over(row.updated_at):
+            self._session.delete(row)  # or a longer retention would bring it back
             return
         self._claim()
         self._session.delete(row)
@@ -301,7 +306,7 @@ class MemoryWrites:
         at = lifetimes.hour(self.moment)
         values: dict[str, Any] = {
             "updated_at": at,
-            "expires_at": None if ttl_days is None else at + timedelta(days=ttl_days),
+            "expires_at": None if ttl_days is None else lifetimes.on(at, ttl_days),
         }
         before = None if live is None else json.loads(live.value)
         if live is not None and _same(before, value) and _holds(live, values):
@@ -319,7 +324,10 @@ class MemoryWrites:
         self._note("fact", key, before, value, expires_at=min([*ends, self._ends(row)]))
 
     def _remove_fact(self, row: FactRow | None) -> None:
-        if row is None or not self._is_live(row):
+        if row is None:
+            return
+        if not self._is_live(row):
+            self._session.delete(row)  # or a longer retention would bring it back
             return
         self._claim()
         self._session.delete(row)

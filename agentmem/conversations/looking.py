@@ -144,7 +144,7 @@ class Records:
         recent = [message_id for one in kept.values() for message_id in one.message_ids]
         said = _by_conversation(_messages(session, col(MessageRow.conversation_id), ids, now))
         before = {message.id: message for message in _messages(session, col(MessageRow.id), recent, now)}
-        changed = _by_conversation(_changes(session, ids, now))
+        changed = _by_conversation(_changes(session, ids, now, self._max_fact_days))
         return [
             _record(
                 row,
@@ -258,9 +258,10 @@ def _messages(session: Session, column: Mapped[str], ids: Sequence[str], now: da
                 yield _message(row, channel)
 
 
-def _changes(session: Session, ids: Sequence[str], now: datetime) -> Iterator[MemoryChange]:
+def _changes(session: Session, ids: Sequence[str], now: datetime, max_fact_days: int) -> Iterator[MemoryChange]:
     for some in in_batches(ids):
-        yield from changes.feed(session, col(MemoryChangeRow.conversation_id).in_(some), now=now)
+        of_these = col(MemoryChangeRow.conversation_id).in_(some)
+        yield from changes.feed(session, of_these, now=now, max_fact_days=max_fact_days)
 
 
 def _by_conversation(values: Iterable[T]) -> dict[str | None, list[T]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
-from agentmem import revisions
+from agentmem import lifetimes, revisions
 from agentmem.contacts.reading import find_header, read_facts, read_memory
 from agentmem.contacts.writing import MemoryWrites
 from agentmem.conversations import contexts, looking
@@ -187,7 +188,7 @@ class ConversationStore:
         def body(session: Session) -> None:
             row = self._go_on(session, tenant_id, conversation_id).row
             for name, value in outcome.items():
-                setattr(row, name, value)
+                setattr(row, name, None if value is None else redacted(value))
 
         self._database.write(body)
 
@@ -231,7 +232,7 @@ class ConversationStore:
         Returns:
             How many were ended.
         """
-        idle = now - timedelta(minutes=self._rules.idle_minutes)
+        idle = lifetimes.back(now, timedelta(minutes=self._rules.idle_minutes))
         statement = (
             select(ConversationRow)
             .where(ConversationRow.status == _OPEN, col(ConversationRow.last_active_at) <= idle)
@@ -331,7 +332,10 @@ class ConversationStore:
         new = _not_stored(session, conversation_id, said)
         if not new:
             return
-        last = session.exec(select(func.max(MessageRow.position)).where(MessageRow.conversation_id == conversation_id))
+        stored = select(MessageRow).where(MessageRow.conversation_id == conversation_id)
+        last = session.exec(stored.order_by(col(MessageRow.position).desc()).limit(1)).first()
+        first, not_before = (1, new[0].at) if last is None else (last.position + 1, last.created_at)
+        moments = accumulate((max(not_before, message.at) for message in new), max)  # clocks are set back
         memory_id = self._writes(step, scope).memory_id
         session.add_all(
             MessageRow(
@@ -342,9 +346,9 @@ class ConversationStore:
                 role=message.role,
                 content=redacted(message.content),
                 external_id=message.external_id,
-                created_at=message.at,
+                created_at=moment,
             )
-            for position, message in enumerate(new, start=(last.one() or 0) + 1)
+            for position, (message, moment) in enumerate(zip(new, moments, strict=True), start=first)
         )
         session.flush()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import inspect, tuple_
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, delete, func, or_, select, update
+from sqlmodel import Session, and_, col, delete, func, or_, select, update
 
 from agentmem import lifetimes
 from agentmem.archival import erasing
@@ -57,7 +57,7 @@ def batches(session: Session, *, now: datetime, max_fact_days: int) -> Iterator[
     yield "facts", _deletion(FactRow, or_(written_at <= lifetimes.cutoff(now, max_fact_days), ends <= now))
     for days in lifetimes.retentions(session):
         yield from _of_retention(days, now=now, max_fact_days=max_fact_days)
-    yield "change_texts", _changes_without_texts(now)
+    yield "change_texts", _changes_without_texts(now, max_fact_days)
     for tenant_id, longest in _longest_retentions(session):
         yield from _of_tenant(tenant_id, unseen_since=lifetimes.cutoff(now, longest))
     old = col(IdempotencyKeyRow.created_at) <= lifetimes.cutoff(now, KEY_DAYS)
@@ -106,10 +106,13 @@ def _of_retention(days: int, *, now: datetime, max_fact_days: int) -> Iterator[t
     yield "lines", lambda session: erasing.bury_expired(session, days=days, now=now, limit=ROWS)
 
 
-def _changes_without_texts(now: datetime) -> Batch:
+def _changes_without_texts(now: datetime, max_fact_days: int) -> Batch:
+    entry = MemoryChangeRow
+    says_something = or_(col(entry.before).is_not(None), col(entry.after).is_not(None))
+    old_fact = entry.kind == "fact", col(entry.at) <= lifetimes.cutoff(now, max_fact_days), says_something
     return _emptying(
-        MemoryChangeRow,
-        col(MemoryChangeRow.expires_at) <= now,
+        entry,
+        or_(col(entry.expires_at) <= now, and_(*old_fact)),
         values={"before": None, "after": None, "expires_at": None},
     )
 

@@ -24,7 +24,14 @@ def ids_of(session: Session, tenant_id: str, user_id: str) -> list[str]:
 
 
 def feed(
-    session: Session, tenant_id: str, user_id: str, *, since: int | datetime | None, limit: int, now: datetime
+    session: Session,
+    tenant_id: str,
+    user_id: str,
+    *,
+    since: int | datetime | None,
+    limit: int,
+    now: datetime,
+    max_fact_days: int,
 ) -> list[MemoryChange]:
     """The changes of a person's memory, oldest first.
 
@@ -35,6 +42,7 @@ def feed(
         since: The number of the last change that is known, or a moment, whose whole hour counts.
         limit: How many at most.
         now: What time it is.
+        max_fact_days: The longest a key-value fact lives.
     """
     chosen = [
         col(MemoryChangeRow.tenant_id) == tenant_id,
@@ -44,4 +52,4 @@ def feed(
         chosen.append(col(MemoryChangeRow.at) >= hour(since))
     elif since is not None:
         chosen.append(col(MemoryChangeRow.id) > since)
-    return changes.feed(session, *chosen, now=now, limit=limit)
+    return changes.feed(session, *chosen, now=now, max_fact_days=max_fact_days, limit=limit)

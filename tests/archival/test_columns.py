@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -209,7 +210,8 @@ def test_bags_of_another_language_or_that_are_missing_are_made_in_memory(reader,
 def test_their_bytes_cover_the_arrays_that_they_hold(reader, memory):
     memory.remember([Line(f"word{number} tea", conversation_id="a") for number in range(200)])
     found = reader.columns()
-    found.rows_of(found.ids)
+    assert len(found.order) == 200
+    found.rows_of(found.ids[::-1])
     arrays = [*vars(found).values(), *(getattr(found.postings, field.name) for field in fields(found.postings))]
     assert found.bytes >= sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
@@ -221,16 +223,21 @@ def test_rows_are_found_by_id_and_strangers_are_told_apart(reader, memory):
     rows, known = found.rows_of(ids)
     assert known.tolist() == [True, False, True, False]
     assert rows[known].tolist() == [7, 49]
+    for every in (np.arange(50), np.arange(50)[::-1]):
+        rows, known = found.rows_of(found.ids[every])
+        assert (rows.tolist(), known.all()) == (every.tolist(), True)
     for line in lines:
         memory.forget_line(line.id)
     rows, known = reader.columns().rows_of(ids)
     assert known.tolist() == [False] * 4
 
 
-def test_the_order_of_ids_is_each_lines_place_in_it(reader, memory):
-    memory.remember([f"word{number}" for number in range(20)])
+def test_the_order_has_the_newer_first_and_those_of_one_moment_by_id(reader, memory):
+    moments = [datetime(2025, 1, 1 + number % 3, tzinfo=UTC) for number in range(20)]
+    lines = memory.remember([Line(f"word{number}", occurred_at=moment) for number, moment in enumerate(moments)])
     found = reader.columns()
-    assert found.ids[np.argsort(found.id_order)].tolist() == sorted(found.ids.tolist())
+    expected = sorted(lines, key=lambda line: (-line.occurred_at.day, line.id))
+    assert found.ids[np.argsort(found.order)].tolist() == [line.id.encode() for line in expected]
 
 
 def test_threads_that_ask_at_once_get_whole_snapshots(reader, memory):

@@ -62,7 +62,7 @@ def test_lines_added_later_give_the_postings_that_all_at_once_would(scope, first
     begun = postings_of(scope[:first])
     rest = [pack(words) for _, words in scope[first:]]
     extended = begun.extended(rest, following_of(np.array([conversation for conversation, _ in scope], np.int32)))
-    for name in ("terms", "rows", "counts", "following", "context", "normalisation"):
+    for name in ("terms", "rows", "counts", "takers", "shares", "normalisation"):
         assert np.array_equal(getattr(extended, name), getattr(whole, name)), name
 
 

@@ -138,7 +138,8 @@ def told(rooms):
 
     def read(user_id="ada"):
         with rooms.database.read() as session:
-            entries = feed(session, MemoryChangeRow.user_id == user_id, now=rooms.clock())
+            of_user = MemoryChangeRow.user_id == user_id
+            entries = feed(session, of_user, now=rooms.clock(), max_fact_days=90)
         return [(one.action, one.kind, one.ref, one.before, one.after) for one in entries]
 
     return read

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agentmem.contacts.reading import read_facts
@@ -44,6 +44,12 @@ def test_a_fact_lives_to_the_end_of_its_own_life_and_not_an_instant_longer(rooms
     clock.move(microseconds=1)
     assert rooms.memory(scope).facts == {}
     assert rooms.memory(scope, max_fact_days=400).facts == {"b": 2, "c": 3}
+
+
+def test_a_life_that_would_end_after_the_last_moment_there_is_ends_with_it(rooms, scope, clock):
+    clock.now = datetime(9999, 12, 1, tzinfo=UTC)
+    rooms.write(scope, patch({"a": 1}, ttl_days={"a": 100}))
+    assert rooms.memory(scope).facts == {"a": 1}
 
 
 def test_a_change_of_the_retention_applies_to_what_is_there(rooms, scope, clock):
@@ -143,6 +149,15 @@ MOST_DAYS = 4
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    steps=[
+        ("patch", {"b": 0}, None),
+        ("wait", 24, None),
+        ("retain", 1, None),
+        ("patch", {"b": None}, None),
+        ("retain", None, None),
+    ]
+)
 @given(steps=STEPS)
 def test_patches_do_what_they_do_to_a_dict_whose_values_expire(rooms, steps):
     agent = f"agent-{len(rooms.rows(ContactMemoryRow))}-{id(steps)}"

@@ -375,3 +375,16 @@ def test_seed_004_the_worked_example_ends_in_the_records_shown_there(rooms, cloc
         lambda writes: writes.resolve_open_item(open_item.id),
     )
     assert rooms.memory(scope).to_json() == AFTER_THE_SMS
+
+
+def test_what_is_removed_while_it_is_hidden_does_not_come_back_with_a_longer_retention(rooms, scope, clock):
+    rooms.write(scope, patch({"tea": "rye"}))
+    rooms.write(scope, summary("Likes tea"))
+    rooms.write(scope, entity(notes="late"))
+    clock.move(days=2)
+    rooms.retain(1)
+    for removal in (patch({"tea": None}), summary(None), lambda writes: writes.delete_entity("order", "8821")):
+        assert rooms.write(scope, removal) == 3
+    rooms.retain(0)
+    memory = rooms.memory(scope)
+    assert (memory.facts, memory.summary, memory.entities) == ({}, None, ())

@@ -49,6 +49,17 @@ def test_whatever_is_done_in_a_conversation_keeps_it_open(support, clock):
         assert support.sweep().ended == 0
 
 
+def test_messages_stay_in_their_order_when_the_clock_is_set_back(support, clock):
+    with support.conversations.start("support", user_id="ada") as conv:
+        for number in range(4):
+            conv.add_message("user", f"Message {number}")
+            clock.move(seconds=-5)
+    expected = [f"Message {number}" for number in range(4)]
+    known = support.contacts.memory("ada", agent_id="support")
+    assert [message.content for message in known.recent_messages] == expected
+    assert [message.content for message in support.conversations.get(conv.id).messages] == expected
+
+
 def test_the_transcript_of_an_idle_conversation_waits_to_be_read(support, clock):
     ids = []
     for said in (["Hello"], []):

@@ -444,6 +444,8 @@ def test_no_secret_reaches_sql_the_embedder_the_model_or_the_log_when_a_conversa
             conv.add_message("tool", texts[0])
             for text in texts:
                 conv.add_message("user", text)
+                conv.handoff("billing", text)
+                conv.set_outcome(text)
         assert mem.conversations.get(conv.id).extraction == "done"
     assert mem.agents.list_memories(id="support").memories == ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -117,6 +117,21 @@ def test_a_fact_with_a_life_of_its_own_leaves_the_contexts_it_was_in(mem, suppor
     assert mem.sweep().deleted == {}
 
 
+def test_a_shorter_life_of_facts_counts_for_what_the_feed_says_of_them(open_mem, clock, tables):
+    mem = open_mem()
+    mem.agents.configure("support", memory_enabled=True, memory_retention_days=0, state_keys=["booking"])
+    conv = talk(mem, user_id="ada")
+    clock.move(days=10)
+    shorter = open_mem(max_fact_days=10)
+    assert shorter.contacts.memory("ada", agent_id="support").facts == {}
+    (change,) = shorter.changes("ada")
+    assert (change.ref, change.after) == ("booking", None)
+    assert shorter.conversations.get(conv.id).changes == (change,)
+    assert shorter.sweep().deleted == {"facts": 1, "change_texts": 1}
+    assert "zebra state" not in repr(tables())
+    assert shorter.sweep().deleted == {}
+
+
 def test_identifiers_go_with_the_contacts_last_memory(mem, support, clock):
     talk(mem, user_id="ada", phone="+14155550192")
     mem.contacts.link("ada", email="ada@example.org")
@@ -186,6 +201,11 @@ def test_more_rows_than_a_batch_are_all_deleted(mem, support, clock, tables):
     deleted = mem.sweep().deleted
     assert (deleted["lines"], deleted["changes"], deleted["tombstones"]) == (1_201, 1_201, 1_200)
     assert count(tables, "archival_line") == 1
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_any_time_can_be_given(mem, support, year):
+    assert mem.sweep(datetime(year, 1, 1, tzinfo=UTC)).deleted == {}
 
 
 def test_the_time_can_be_given_and_lie_before_the_clocks(mem, support, clock):
