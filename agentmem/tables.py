@@ -232,7 +232,11 @@ class AgentSettingsRow(Base, table=True):
 
 
 class ContactRow(Base, table=True):
-    """One person. Who turned out to be another is kept, without a name, and leads to them."""
+    """One person. Who turned out to be another is kept, without a name, and leads to them.
+
+    `generated` says that the id is one of ours, `by_hand` that the contact was not made by a conversation: it stays
+    though nothing is known of it.
+    """
 
     __tablename__: ClassVar[Any] = "agentmem_contact"
     __table_args__ = (Index(None, "tenant_id", "merged_into"), Index(None, "tenant_id", "created_at", "id"))
@@ -241,6 +245,7 @@ class ContactRow(Base, table=True):
     id: str = Field(primary_key=True)
     name: str | None = None
     generated: bool
+    by_hand: bool
     merged_into: str | None = None
     created_at: datetime
     last_seen_at: datetime

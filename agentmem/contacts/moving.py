@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlmodel import Session, col, delete, select, update
 
 from agentmem import changes, idempotency, lifetimes
 from agentmem.changes import Change
 from agentmem.contacts import reading
-from agentmem.contacts.writing import move_version
+from agentmem.contacts.writing import move_version, packed
 from agentmem.database import RacedError
 from agentmem.models import Scope
 from agentmem.tables import (
@@ -43,8 +44,9 @@ def move_memory(
     """Let a contact's memory with every agent be another's, with their conversations and their feed.
 
     Of a fact and an entity that both have, the one written later stays, the
-    winner's where they were written at once; summaries are joined by a newline,
-    the older first. A merge prolongs nothing, and brings nothing back.
+    winner's where they were written at once; an entity keeps the details that
+    only the other has. Summaries are joined by a newline, the older first. A
+    merge prolongs nothing, and brings nothing back.
 
     Args:
         session: The transaction, run again on RacedError.
@@ -98,12 +100,18 @@ def _join(
         return not lifetimes.over(row.updated_at, moment, days)
 
     theirs, ours = (session.exec(select(FactRow).where(FactRow.memory_id == one.id)).all() for one in (loser, winner))
-    _newer_stays(session, theirs, ours, winner.id, key=lambda row: row.key, is_live=fact_is_live)
+    _newer_stays(session, theirs, ours, winner.id, key=lambda row: row.key, is_live=fact_is_live, joined=_joined_facts)
     stated, kept = (
         session.exec(select(EntityRow).where(EntityRow.memory_id == one.id)).all() for one in (loser, winner)
     )
     _newer_stays(
-        session, stated, kept, winner.id, key=lambda row: (row.entity_type, row.entity_id), is_live=entity_is_live
+        session,
+        stated,
+        kept,
+        winner.id,
+        key=lambda row: (row.entity_type, row.entity_id),
+        is_live=entity_is_live,
+        joined=_joined_entities,
     )
     for table in (OpenItemRow, MessageRow):
         session.exec(update(table).where(col(table.memory_id) == loser.id).values(memory_id=winner.id))
@@ -126,6 +134,7 @@ def _newer_stays(
     *,
     key: Callable[[Row], object],
     is_live: Callable[[Row], bool],
+    joined: Callable[[Row, Row], dict[str, Any]],
 ) -> None:
     own = {key(row): row for row in ours}
     for row in filter(is_live, theirs):
@@ -133,8 +142,25 @@ def _newer_stays(
         if same is None:
             row.memory_id = memory_id
             session.add(row)
-        elif not is_live(same) or same.updated_at < row.updated_at:
+        elif not is_live(same):
             session.add(same.sqlmodel_update(row.model_dump(exclude={"memory_id"})))
+        else:
+            older, newer = sorted((row, same), key=lambda one: one.updated_at)
+            session.add(same.sqlmodel_update(joined(older, newer) | {"memory_id": memory_id}))
+
+
+def _joined_facts(older: FactRow, newer: FactRow) -> dict[str, Any]:
+    """The newer one, whose version does not go back."""
+    return newer.model_dump() | {"version": max(older.version, newer.version)}
+
+
+def _joined_entities(older: EntityRow, newer: EntityRow) -> dict[str, Any]:
+    """The newer one with the details that only the older one has, which are not to live longer for that."""
+    before, now = json.loads(older.facts), json.loads(newer.facts)
+    joined = newer.model_dump()
+    if not before.keys() <= now.keys():
+        joined |= {"facts": packed({**before, **now}), "updated_at": older.updated_at}
+    return joined
 
 
 def _join_summaries(loser: ContactMemoryRow, winner: ContactMemoryRow, *, now: datetime, days: int | None) -> None:

@@ -90,7 +90,7 @@ class ContactStore:
             if contact_id is not None and session.get(ContactRow, (tenant_id, contact_id)) is not None:
                 raise ConflictError("id: there is a contact with it already; link adds what they are known by")
             _require_free(_owners(session, tenant_id, identities), None)
-            row = self._make(session, tenant_id, contact_id, moment=moment, name=name)
+            row = self._make(session, tenant_id, contact_id, moment=moment, name=name, by_hand=True)
             _add_identifiers(session, row, identities, moment)
             return _contacts(session, [row])[0]
 
@@ -229,13 +229,21 @@ class ContactStore:
         )
 
     def _make(
-        self, session: Session, tenant_id: str, contact_id: str | None, *, moment: datetime, name: str | None
+        self,
+        session: Session,
+        tenant_id: str,
+        contact_id: str | None,
+        *,
+        moment: datetime,
+        name: str | None,
+        by_hand: bool = False,
     ) -> ContactRow:
         row = ContactRow(
             tenant_id=tenant_id,
             id=str(uuid4()) if contact_id is None else contact_id,
             name=name,
             generated=contact_id is None,
+            by_hand=by_hand,
             created_at=moment,
             last_seen_at=moment,
         )

@@ -174,7 +174,7 @@ class MemoryWrites:
         discussed = max(filter(None, [discussed_at, None if live is None else live.last_discussed_at]), default=None)
         values: dict[str, Any] = {
             **after,
-            "facts": _packed(merged),
+            "facts": packed(merged),
             "last_discussed_at": discussed,
             "updated_at": self.moment,
         }
@@ -313,7 +313,7 @@ class MemoryWrites:
             return
         ends = [] if live is None else [self._ends(live)]
         memory_id = self._claim().id
-        values |= {"value": _packed(value), "source": self._source}
+        values |= {"value": packed(value), "source": self._source}
         if row is None:
             row = FactRow(memory_id=memory_id, key=key, version=1, created_at=at, **values)
         elif live is None:
@@ -415,7 +415,8 @@ def _same(one: Json, other: Json) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def _packed(value: Json) -> str:
+def packed(value: Json) -> str:
+    """A value as it is stored."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

@@ -144,7 +144,10 @@ def _of_tenant(tenant_id: str, *, unseen_since: datetime | None) -> Iterator[tup
 
 
 def _blank(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
-    """That there is nothing of a contact but what they are known by, nor is anyone else known to be them."""
+    """That a conversation made a contact, of whom there is nothing left but what they are known by.
+
+    Who was merged into somebody is kept as long as they are.
+    """
     contact, block, line = ContactRow, MemoryBlockRow, ArchivalLineRow
     winner = aliased(ContactRow)
     memories = select(ContactMemoryRow.id).where(
@@ -159,6 +162,7 @@ def _blank(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
     winners = select(winner.id).where(winner.tenant_id == contact.tenant_id, winner.id == contact.merged_into)
     return (
         col(contact.tenant_id) == tenant_id,
+        col(contact.by_hand).is_(False),
         *(~there.exists() for there in (memories, talks, blocks, lines, winners)),
     )
 

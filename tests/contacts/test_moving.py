@@ -61,10 +61,32 @@ def test_of_two_facts_and_two_entities_the_newer_stays_and_bobs_where_they_are_a
     assert memory.facts == {"ada": 1, "bob": 1, "newer": "bob", "older": "ada", "same": "bob"}
     assert {one.key: one for one in memory.fact_records}["older"] == records["older"]
     assert [(one.entity_id, dict(one.facts), one.notes) for one in memory.entities] == [
-        ("newer", {"bob": 1}, None),
-        ("older", {"ada": 1}, None),
+        ("newer", {"ada": 1, "bob": 1}, None),
+        ("older", {"bob": 1, "ada": 1}, None),
         ("same", {}, "bob"),
     ]
+
+
+def test_an_entity_that_takes_over_older_details_does_not_keep_them_longer(pair, clock):
+    pair.retain(10)
+    pair.write(ADA, entity("o", "1", facts={"ada": 1, "both": "ada"}), entity("o", "2", facts={"both": 1}))
+    clock.move(days=5)
+    pair.write(BOB, entity("o", "1", facts={"bob": 1, "both": "bob"}), entity("o", "2", facts={"both": 2}))
+    move(pair)
+    first, _ = pair.memory(BOB).entities
+    assert first.facts == {"ada": 1, "bob": 1, "both": "bob"}
+    clock.move(days=5)
+    assert [(one.entity_id, one.facts) for one in pair.memory(BOB).entities] == [("2", {"both": 2})]
+
+
+def test_the_version_of_a_fact_does_not_go_back_in_a_merge(pair, clock):
+    for number in range(5):
+        pair.write(BOB, patch({"k": number}))
+    clock.move(hours=1)
+    pair.write(ADA, patch({"k": "ada"}))
+    move(pair)
+    (fact,) = pair.memory(BOB).fact_records
+    assert (fact.value, fact.version) == ("ada", 5)
 
 
 def test_what_is_over_is_not_brought_back_and_hides_nothing(pair, clock):

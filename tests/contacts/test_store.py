@@ -278,7 +278,7 @@ class Overtaken(ContactStore):
         self.calls += 1
         if self.calls == 1:
             other = {"tenant_id": tenant_id, "created_at": moment, "last_seen_at": moment}
-            session.exec(insert(ContactRow).values(id="other", generated=True, **other))
+            session.exec(insert(ContactRow).values(id="other", generated=True, by_hand=False, **other))
             session.exec(insert(ContactIdentifierRow).values(kind="phone", value=PHONE, contact_id="other", **other))
         return super()._make(session, tenant_id, contact_id, moment=moment, name=name)
 

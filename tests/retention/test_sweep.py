@@ -160,6 +160,15 @@ def test_a_contact_of_whom_something_is_kept_stays(mem, support, clock, kept):
     assert mem.contacts.get("ada").phone == "+14155550192"
 
 
+def test_a_contact_made_by_hand_stays_though_nobody_ever_called(mem, support, clock):
+    talk(mem, phone="+14155550100")
+    mem.contacts.create(id="ada", phone="+14155550192")
+    clock.move(days=100)
+    mem.sweep()
+    assert [contact.id for contact in mem.contacts.list()] == ["ada"]
+    assert mem.contacts.find(phone="+14155550192").id == "ada"
+
+
 def test_who_was_merged_goes_with_the_winner(mem, support, clock, tables):
     talk(mem, user_id="bo")
     talk(mem, user_id="ada")
