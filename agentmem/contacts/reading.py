@@ -182,10 +182,11 @@ def _messages(session: Session, memory_id: str, *, now: datetime, days: int | No
     end = lifetimes.cutoff(now, days)
     if end is not None:
         statement = statement.where(col(MessageRow.created_at) > end)
-    return [_message(row, channel) for row, channel in reversed(session.exec(statement).all())]
+    return [message(row, channel) for row, channel in reversed(session.exec(statement).all())]
 
 
-def _message(row: MessageRow, channel: str) -> Message:
+def message(row: MessageRow, channel: str) -> Message:
+    """The row as a value; the channel is its conversation's."""
     return Message(
         id=row.id,
         conversation_id=row.conversation_id,

@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from sqlmodel import Session, col, or_, select
@@ -21,13 +21,12 @@ from sqlmodel import Session, col, or_, select
 from agentmem import lifetimes, revisions
 from agentmem.archival.lines import Draft
 from agentmem.archival.recall import Filter, Wish
-from agentmem.contacts.reading import read_memory
+from agentmem.contacts.reading import message, read_memory
 from agentmem.contacts.writing import KEEP, MemoryWrites
 from agentmem.conversations import contexts
 from agentmem.errors import AgentMemError, ConflictError, ExtractionError, InvalidInputError, NotFoundError
 from agentmem.extraction.words import alike
 from agentmem.models import Scope
-from agentmem.records import Message, Role
 from agentmem.tables import ARCHIVAL, ConversationRow, MessageRow
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from agentmem.database import Database
     from agentmem.extraction.extracted import Extracted, Learned
     from agentmem.extraction.extractor import Extractor
-    from agentmem.records import ContactMemory, Extraction
+    from agentmem.records import ContactMemory, Extraction, Message
 
 EXTRACTOR: Final = "extractor"
 """The source of what is learned, and who is said to have written it."""
@@ -361,16 +360,7 @@ def _messages(session: Session, row: ConversationRow, now: datetime) -> list[Mes
     days = lifetimes.retention_days(session, row.tenant_id, row.agent_id)
     said = select(MessageRow).where(MessageRow.conversation_id == row.id).order_by(col(MessageRow.position))
     return [
-        Message(
-            id=one.id,
-            conversation_id=row.id,
-            channel=row.channel,
-            role=cast("Role", one.role),
-            content=one.content,
-            created_at=one.created_at,
-        )
-        for one in session.exec(said).all()
-        if not lifetimes.over(one.created_at, now, days)
+        message(one, row.channel) for one in session.exec(said).all() if not lifetimes.over(one.created_at, now, days)
     ]
 
 

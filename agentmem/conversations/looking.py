@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from sqlmodel import Session, and_, col, or_, select
 
 from agentmem import changes, lifetimes, revisions
+from agentmem.contacts.reading import message
 from agentmem.conversations import contexts
 from agentmem.database import in_batches
 from agentmem.errors import NotFoundError
@@ -22,7 +23,6 @@ from agentmem.records import (
     Handoff,
     MemoryChange,
     Message,
-    Role,
     Status,
 )
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, ConversationRow, MemoryBlockRow, MemoryChangeRow, MessageRow
@@ -255,7 +255,7 @@ def _messages(session: Session, column: Mapped[str], ids: Sequence[str], now: da
         )
         for row, channel, days in session.exec(statement).all():
             if not lifetimes.over(row.created_at, now, days):
-                yield _message(row, channel)
+                yield message(row, channel)
 
 
 def _changes(session: Session, ids: Sequence[str], now: datetime, max_fact_days: int) -> Iterator[MemoryChange]:
@@ -295,17 +295,6 @@ def _record(
         context=context,
         changes=tuple(changed),
         messages=tuple(said),
-    )
-
-
-def _message(row: MessageRow, channel: str) -> Message:
-    return Message(
-        id=row.id,
-        conversation_id=row.conversation_id,
-        channel=channel,
-        role=cast("Role", row.role),
-        content=row.content,
-        created_at=row.created_at,
     )
 
 
