@@ -556,6 +556,21 @@ def test_a_run_measures_every_figure_and_leaves_nothing_behind(scale, capsys, mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_the_large_user_each_stage_is_measured_for_one_size_after_the_other(
+    scale, capsys, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setattr(scale, "_alone", lambda stage, store: stage(store))
+    assert scale.main(["--sizes", "1000,1400", "--users-only", "--home", str(tmp_path)]) == 0
+    table, progress = capsys.readouterr()
+    assert [line.split("…")[0] for line in progress.splitlines()] == [
+        f"{lines} lines: {stage}" for stage in ("fill", "recall small") for lines in ("1,000", "1,400")
+    ]
+    cells = _cells(table)
+    assert cells["users of 200 lines"] == ["2", "3"]
+    assert "recall, first of a user: median, ms" in cells
+    assert "large user answered by" not in cells
+
+
 def test_a_column_of_the_table_relates_to_the_smallest_size(scale) -> None:
     of_size = [dict.fromkeys(scale._ROWS, value) for value in (2.0, 5.0)]  # noqa: SLF001
     cells = _cells(scale.markdown({1_000: of_size[0], 10_000: of_size[1]}))
