@@ -20,6 +20,7 @@ from agentmem.archival.scan import LineVectors, ScanIndex
 from agentmem.archival.store import ArchivalStore
 from agentmem.archival.terms import Analyzer
 from agentmem.blocks import BlockStore
+from agentmem.contacts import identity
 from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
 from agentmem.conversations.learning import Learning
@@ -121,6 +122,7 @@ def build(
     _check("reranker", reranker, "LangChain document compressor", "compress_documents")
     if clock is not None and not callable(clock):
         raise InvalidInputError(f"clock: must be a function that returns the time, not {type(clock).__name__}")
+    identity.check_region(settings.default_region)
     inputs.text("home", str(settings.home))
     home = settings.home.expanduser().absolute()  # wherever the program goes from here
     place = Folder(home / _INDEX_FOLDER) if settings.chroma_url is None else Server(settings.chroma_url)

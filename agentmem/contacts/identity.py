@@ -180,6 +180,15 @@ def blacklisted(identity: Identity, blacklist: Iterable[str]) -> bool:
     return any(entry and value.startswith(entry) for entry in entries)
 
 
+def check_region(value: str | None) -> None:
+    """Raise InvalidInputError for a `default_region` that there is not.
+
+    >>> check_region("us")
+    """
+    if value is not None and value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise InvalidInputError("default_region: not a region of two letters, such as US or NO")
+
+
 def _e164(said: str, region: str | None) -> str:
     try:
         number = phonenumbers.parse(said, region)

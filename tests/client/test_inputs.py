@@ -257,6 +257,7 @@ SETTINGS = {
     "max_id_chars": [0, 63],
     "max_fact_days": [0],
     "idle_minutes": [0],
+    "default_region": ["", "USA", "XX", 5],
     "home": [5, "zebra\x00"],
     "no_such_setting": [1],
 }
