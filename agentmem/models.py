@@ -167,7 +167,7 @@ class Explanation(Shown):
     """How one match came to its place, so that it can be checked by hand.
 
     `lexical` is the sum of `weight * amount / (amount + normalisation)` over `terms`, divided by the sum of the
-    weights; `rank` is `0.3 * semantic + 0.7 * lexical` and the boosts. `docs/recall.md` works one example.
+    weights; `rank` is `0.38 * semantic + 0.62 * lexical` and the boosts. `docs/recall.md` works one example.
 
     Args:
         rank: What the list is ordered by.
@@ -176,7 +176,7 @@ class Explanation(Shown):
         answered_by: The index that chose it: `scan` or `chroma`.
         speaker_boost: Added when the question names one speaker and the line is theirs.
         conversation_boost: Added for how well its conversation answers.
-        question_boost: Taken off a line that asks something itself.
+        question_boost: Taken off a line that asks something itself, the less the longer it is.
         recency_boost: Added for how new it is, where that was asked for.
         normalisation: What an amount is compared with in this line: the more, the longer it is.
         terms: The words of the question.

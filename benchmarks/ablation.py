@@ -1,4 +1,4 @@
-"""What each part of the ranking is worth on LoCoMo: recall@10 and MRR with all of it, and without one part at a time.
+"""What each part of the ranking is worth on LoCoMo or BEAM: recall@10 and MRR with all of it, and without one part.
 
 python benchmarks/ablation.py --data path/to/locomo10.json
 """
@@ -6,14 +6,16 @@ python benchmarks/ablation.py --data path/to/locomo10.json
 from __future__ import annotations
 
 import argparse
+import math
 from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
+import published
 from command import chosen, forget_settings, numbers, refused, run
-from dialogues import Conversation, NotLocomoError, read
+from dialogues import Conversation, NotPublishedError
 from metrics import mean_scores
 from report import table
 from rich.console import Console
@@ -42,16 +44,32 @@ def _undated(analyzer: Analyzer, content: str, *, speaker: str | None, occurred_
 
 PARTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "all of it": {},
-    "without meaning": {"scoring.SEMANTIC_SHARE": 0.0, "scoring.LEXICAL_SHARE": 1.0},
-    "without words": {"scoring.SEMANTIC_SHARE": 1.0, "scoring.LEXICAL_SHARE": 0.0},
+    "without meaning": {"scoring.ORDER_SEMANTIC_SHARE": 0.0, "scoring.ORDER_LEXICAL_SHARE": 1.0},
+    "without words": {"scoring.ORDER_SEMANTIC_SHARE": 1.0, "scoring.ORDER_LEXICAL_SHARE": 0.0},
+    "the score's shares in the order": {"scoring.ORDER_SEMANTIC_SHARE": 0.3, "scoring.ORDER_LEXICAL_SHARE": 0.7},
     "names embedded with the question": {"ranking.without_names": lambda text, *_: text},
     "without the lines before": {"lexical.CONTEXT": ()},
     "without dates": {"terms.Analyzer.bag": _undated},
     "without the speaker's boost": {"scoring.SPEAKER_BOOST": 0.0},
     "without the conversation's boost": {"scoring.CONVERSATION_BOOST": 0.0},
     "questions not put back": {"scoring.QUESTION_BOOST": 0.0},
+    "long questions put back like short ones": {"scoring.QUESTION_LENGTH": math.inf},
 }
 """What each variant changes, by its place in `agentmem.archival`."""
+
+AROUND: Final[Mapping[str, Mapping[str, Any]]] = {
+    "all of it": {},
+    **{
+        f"semantic share {share:.2f}": {
+            "scoring.ORDER_SEMANTIC_SHARE": share,
+            "scoring.ORDER_LEXICAL_SHARE": 1 - share,
+        }
+        for share in (0.30, 0.34, 0.36, 0.40, 0.42, 0.46)
+    },
+    **{f"question boost -{taken:.2f}": {"scoring.QUESTION_BOOST": -taken} for taken in (0.06, 0.08, 0.12, 0.14)},
+    **{f"question length {length}": {"scoring.QUESTION_LENGTH": length} for length in (6, 8, 12, 16, 24)},
+}
+"""The figures that both sets of data had a say in, each a few steps lower and higher."""
 
 
 def main(arguments: Sequence[str] | None = None, *, embeddings: Embeddings | None = None) -> int:
@@ -63,14 +81,15 @@ def main(arguments: Sequence[str] | None = None, *, embeddings: Embeddings | Non
     """
     options = _parser().parse_args(arguments)
     try:
-        conversations = chosen(read(options.data), options.conversations)
-    except NotLocomoError as error:
+        conversations = chosen(published.read(options.data), options.conversations)
+    except NotPublishedError as error:
         return refused("ablation.py", f"{options.data} {error}")
     except ValueError as error:
         return refused("ablation.py", error)
     forget_settings()
     shared = timed(embeddings or default_embeddings())
-    variants = track(PARTS.items(), "Measuring variants", total=len(PARTS), console=Console(stderr=True))
+    changes = AROUND if options.around else PARTS
+    variants = track(changes.items(), "Measuring variants", total=len(changes), console=Console(stderr=True))
     measured = {name: answers(conversations, shared, changed) for name, changed in variants}
     print(markdown(_groups(conversations, options.apart), measured))
     return 0
@@ -122,11 +141,12 @@ def _figures(group: Sequence[Conversation], ranked: Mapping[str, list[str]]) -> 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ablation.py", description="What each part of the ranking is worth.")
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="FILE", help="LoCoMo's JSON as published, locomo10.json")
+    add("--data", type=Path, required=True, metavar="PATH", help=published.WHAT)
     add("--conversations", type=numbers, metavar="1,2", help="only these, counted from 1 (default: all)")
     add(
         "--apart", type=numbers, default=[1, 2, 3], metavar="1,2,3", help="show these of them apart from the others too"
     )
+    add("--around", action="store_true", help="instead, move the shares and the boost of questions a little")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What a floor keeps and what it lets through: recall's `min_score` on LoCoMo, from 0.05 to 0.60.
+"""What a floor keeps and what it lets through: recall's `min_score` on LoCoMo or BEAM, from 0.05 to 0.60.
 
 python benchmarks/floor.py --data path/to/locomo10.json --svg floor.svg
 """
@@ -11,12 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+import published
 from command import chosen, forget_settings, numbers, refused, run
-from dialogues import Conversation, NotLocomoError, read
+from dialogues import Conversation, NotPublishedError
 from report import table
 from rich.console import Console
 from rich.progress import track
-from systems import lines, without_names
+from systems import LONGEST, lines, without_names
 
 import agentmem
 from agentmem.embedding import default_embeddings
@@ -66,8 +67,8 @@ def main(arguments: Sequence[str] | None = None, *, embeddings: Embeddings | Non
     """
     options = _parser().parse_args(arguments)
     try:
-        conversations = chosen(read(options.data), options.conversations)
-    except NotLocomoError as error:
+        conversations = chosen(published.read(options.data), options.conversations)
+    except NotPublishedError as error:
         return refused("floor.py", f"{options.data} {error}")
     except ValueError as error:
         return refused("floor.py", error)
@@ -88,7 +89,7 @@ def measure(conversations: Sequence[Conversation], embeddings: Embeddings) -> Sc
     others = [*conversations[1:], conversations[0]]
     with (
         TemporaryDirectory(prefix="agentmem-floor-") as folder,
-        agentmem.open(folder, embeddings=embeddings) as mem,
+        agentmem.open(folder, embeddings=embeddings, max_line_chars=LONGEST) as mem,
     ):
         turns = _remembered(mem, conversations)
         asked = [(own, other, one) for own, other in zip(conversations, others, strict=True) for one in own.questions]
@@ -200,10 +201,10 @@ def _reaching(floor: float, scores: Sequence[float]) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="floor.py",
-        description="What recall's min_score keeps of LoCoMo's evidence, and lets through of foreign questions.",
+        description="What recall's min_score keeps of the evidence, and lets through of foreign questions.",
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="FILE", help="LoCoMo's JSON as published, locomo10.json")
+    add("--data", type=Path, required=True, metavar="PATH", help=published.WHAT)
     add("--conversations", type=numbers, metavar="1,2", help="only these, counted from 1 (default: all)")
     add("--svg", type=Path, metavar="FILE", help="also draw the curve into this file")
     return parser

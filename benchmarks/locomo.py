@@ -11,13 +11,15 @@ import random
 import sys
 import time
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+import locomo_data
 import report
 from command import chosen, forget_settings, numbers, refused, run
-from dialogues import Conversation, NotLocomoError, read
+from dialogues import Conversation, NotPublishedError
 from peers import PEERS
 from report import Cost, Measured, Run
 from rich.console import Console
@@ -37,30 +39,56 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def main(arguments: Sequence[str] | None = None, *, embeddings: Embeddings | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What is measured on.
+
+    Args:
+        name: Of the program and of the marks that its tables go between.
+        title: What people call it.
+        published: The form it is read in.
+        read: Reads it.
+    """
+
+    name: str
+    title: str
+    published: str
+    read: Callable[[Path], list[Conversation]]
+
+    @property
+    def program(self) -> str:
+        """The file of the program."""
+        return f"{self.name}.py"
+
+
+LOCOMO: Final = Data("locomo", "LoCoMo", "LoCoMo's JSON as published, locomo10.json", locomo_data.read)
+
+
+def main(arguments: Sequence[str] | None = None, *, embeddings: Embeddings | None = None, data: Data = LOCOMO) -> int:
     """Run the command; the exit code.
 
     Args:
         arguments: The command line, without the program's name.
         embeddings: The embedder; else agentmem's default.
+        data: What is measured on.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser(data).parse_args(arguments)
     try:
-        conversations = chosen(read(options.data), options.conversations)
-        _check_place(options.output)
-    except NotLocomoError as error:
-        return refused("locomo.py", f"{options.data} {error}")
+        conversations = chosen(data.read(options.data), options.conversations)
+        _check_place(options.output, data)
+    except NotPublishedError as error:
+        return refused(data.program, f"{options.data} {error}")
     except ValueError as error:
-        return refused("locomo.py", error)
+        return refused(data.program, error)
     forget_settings()
     try:
         measured = measure(conversations, embeddings or default_embeddings(), peers=options.peers)
     except AgentMemError as error:
-        print(f"locomo.py: {error}", file=sys.stderr)
+        print(f"{data.program}: {error}", file=sys.stderr)
         return 1
     print(json.dumps(report.as_json(measured), indent=2) if options.json else report.markdown(measured).rstrip())
     if options.output:
-        report.put(options.output, report.markdown(measured))
+        report.put(options.output, data.name, report.markdown(measured))
     return 0
 
 
@@ -73,14 +101,16 @@ def measure(conversations: Sequence[Conversation], embeddings: Embeddings, *, pe
     """
     shared = timed(embeddings)
     dimensions = len(shared.embed_query("The model is loaded before anything is timed."))
+    named = any(one.speakers for one in conversations)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with (
-        TemporaryDirectory(prefix="agentmem-locomo-") as folder,
+        TemporaryDirectory(prefix="agentmem-finding-") as folder,
         ExitStack() as opened,
         Progress(*columns, console=Console(stderr=True)) as progress,
     ):
         systems: list[System] = [
-            opened.enter_context(closing(system)) for system in everyone(Path(folder), shared, dimensions, peers=peers)
+            opened.enter_context(closing(system))
+            for system in everyone(Path(folder), shared, dimensions, peers=peers, named=named)
         ]
         results = [Measured(system.name, system.text) for system in systems]
         _add(conversations, systems, results, shared, progress)
@@ -139,24 +169,23 @@ def _in_turn(number: int, count: int) -> list[int]:
     return random.Random(number).sample(range(count), count)  # noqa: S311 - guards no secret
 
 
-def _check_place(document: Path | None) -> None:
+def _check_place(document: Path | None, data: Data) -> None:
     try:
-        fits = document is None or report.has_place(document)
+        fits = document is None or report.has_place(document, data.name)
     except (OSError, UnicodeDecodeError):
         fits = False
     if not fits:
-        raise ValueError(
-            f"--output: {document} must have {report.BEGIN} and {report.END}, for the tables to go between"
-        )
+        begin, end = report.marks(data.name)
+        raise ValueError(f"--output: {document} must have {begin} and {end}, for the tables to go between")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(data: Data) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="locomo.py",
-        description="Recall, ranking and latency of agentmem and its peers on LoCoMo. Tables go to stdout.",
+        prog=data.program,
+        description=f"Recall, ranking and latency of agentmem and its peers on {data.title}. Tables go to stdout.",
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="FILE", help="LoCoMo's JSON as published, locomo10.json")
+    add("--data", type=Path, required=True, metavar="PATH", help=data.published)
     add("--conversations", type=numbers, metavar="1,2", help="only these, counted from 1 (default: all)")
     add("--peers", action=argparse.BooleanOptionalAction, default=True, help="measure other systems too")
     add("--json", action="store_true", help="print JSON instead of tables")

@@ -68,7 +68,7 @@ class LangGraphSqliteStore:
         self._file.close()
 
     def _value(self, turn: Turn, session: Session) -> dict[str, str]:
-        return {"text": TEXTS[self.text](turn), "speaker": turn.speaker, **about(session)}
+        return {"text": TEXTS[self.text](turn), **about(session, turn)}
 
 
 class LangMem:
@@ -152,7 +152,8 @@ class Mem0:
         self._memory.vector_store.client.close()
 
     def _message(self, turn: Turn) -> dict[str, str]:
-        return {"role": "user", "name": turn.speaker, "content": TEXTS[self.text](turn)}
+        name = {"name": turn.speaker} if turn.speaker else {}
+        return {"role": "user", **name, "content": TEXTS[self.text](turn)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
-from dialogues import CATEGORIES
+from locomo_data import CATEGORIES
 from metrics import METRICS, mean_scores, percentile
 
 import agentmem
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dialogues import Conversation, Question
-
-BEGIN: Final = "<!-- locomo: begin -->"
-END: Final = "<!-- locomo: end -->"
 
 _PACKAGES: Final = (
     "onnxruntime",
@@ -102,7 +99,7 @@ def markdown(run: Run) -> str:
 
 def as_json(run: Run) -> dict[str, Any]:
     """The same figures, unrounded."""
-    categories = sorted({question.category for question in run.questions})
+    categories = sorted({question.category for question in run.questions}, key=_place)
     agreement = _agreement(run)
     return {
         "conversations": [one.name for one in run.conversations],
@@ -118,7 +115,7 @@ def as_json(run: Run) -> dict[str, Any]:
                 "text": one.text,
                 "found": {
                     "all": _scores(run, one),
-                    **{_category(category): _scores(run, one, category) for category in categories},
+                    **{category: _scores(run, one, category) for category in categories},
                 },
                 "milliseconds": {"add": _milliseconds(one.adds), "recall": _milliseconds(one.recalls)},
                 "settled_seconds": one.settled,
@@ -132,17 +129,23 @@ def as_json(run: Run) -> dict[str, Any]:
     }
 
 
-def has_place(document: Path) -> bool:
-    """Whether a document has the two marks that a report goes between."""
-    text = document.read_text("utf-8")
-    return text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
+def marks(name: str) -> tuple[str, str]:
+    """What stands before and behind the tables of a program in a document."""
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
-def put(document: Path, report: str) -> None:
+def has_place(document: Path, name: str) -> bool:
+    """Whether a document has the two marks that a program's report goes between."""
+    text, (begin, end) = document.read_text("utf-8"), marks(name)
+    return text.count(begin) == text.count(end) == 1 and text.index(begin) < text.index(end)
+
+
+def put(document: Path, name: str, report: str) -> None:
     """Replace what stands between a document's marks."""
-    before, _, rest = document.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    document.write_text(f"{before}{BEGIN}\n\n{report}\n{END}{after}", "utf-8")
+    begin, end = marks(name)
+    before, _, rest = document.read_text("utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    document.write_text(f"{before}{begin}\n\n{report}\n{end}{after}", "utf-8")
 
 
 def _summary(run: Run) -> str:
@@ -161,8 +164,9 @@ def _found(run: Run) -> str:
 
 
 def _found_by_category(run: Run) -> str:
-    sizes = sorted(Counter(question.category for question in run.questions).items())
-    head = [f"{_category(category)} ({size})" for category, size in sizes]
+    counted = Counter(question.category for question in run.questions)
+    sizes = [(category, counted[category]) for category in sorted(counted, key=_place)]
+    head = [f"{category} ({size})" for category, size in sizes]
     rows = [
         [one.name, one.text, *(f"{_scores(run, one, category)['recall@10']:.3f}" for category, _ in sizes)]
         for one in run.systems
@@ -170,7 +174,7 @@ def _found_by_category(run: Run) -> str:
     return table(["system", "text", *head], rows)
 
 
-def _scores(run: Run, one: Measured, category: int | None = None) -> dict[str, float]:
+def _scores(run: Run, one: Measured, category: str | None = None) -> dict[str, float]:
     return mean_scores(
         (ranked, question.evidence)
         for ranked, question in zip(one.ranked, run.questions, strict=True)
@@ -239,8 +243,10 @@ def _notes(run: Run) -> list[str]:
     return notes
 
 
-def _category(number: int) -> str:
-    return CATEGORIES.get(number, f"category {number}")
+def _place(category: str) -> tuple[int, str]:
+    """Where a category stands: LoCoMo's in the order of their numbers, others by name."""
+    known = list(CATEGORIES.values())
+    return (known.index(category) if category in known else len(known)), category
 
 
 def _versions() -> dict[str, str]:

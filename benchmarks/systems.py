@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import chromadb
 from chromadb.config import Settings
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from agentmem.models import Engine
 
 T = TypeVar("T")
+
+LONGEST: Final = 100_000
+"""How many characters a line may have here: a few messages to an assistant are longer than the default allows."""
 
 
 class Timed(Embeddings):
@@ -137,9 +140,9 @@ class AgentMem:
         self.text = text
         self._chroma = chroma
         if chroma:
-            self._mem = agentmem.open(folder, embeddings=embeddings, scan_below=0)
+            self._mem = agentmem.open(folder, embeddings=embeddings, max_line_chars=LONGEST, scan_below=0)
         else:
-            self._mem = agentmem.open(folder, embeddings=embeddings)
+            self._mem = agentmem.open(folder, embeddings=embeddings, max_line_chars=LONGEST)
         self._turns: dict[str, str] = {}
 
     def add(self, key: str, session: Session) -> None:
@@ -173,6 +176,8 @@ def without_names(question: str, names: AbstractSet[str]) -> str:
     >>> without_names("When did Ada's sister move?", {"Ada"})
     'When did sister move?'
     """
+    if not names:
+        return question
     either = "|".join(re.escape(name) for name in names)
     rest = " ".join(re.sub(rf"\b(?:{either})(?:['’]s)?\b", "", question, flags=re.IGNORECASE).split())
     return rest if re.search(r"\w", rest) else question
@@ -206,13 +211,13 @@ class PlainChroma:
             self._collections[key] = self._client.create_collection(
                 key, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
             )
-        self._speakers.setdefault(key, set()).update(turn.speaker for turn in session.turns)
+        self._speakers.setdefault(key, set()).update(turn.speaker for turn in session.turns if turn.speaker)
         texts = [TEXTS[self.text](turn) for turn in session.turns]
         self._collections[key].add(
             ids=[turn.id for turn in session.turns],
             embeddings=self._embeddings.embed_documents(texts),  # type: ignore[arg-type]  # lists of floats are taken
             documents=texts,
-            metadatas=[{"speaker": turn.speaker, **about(session)} for turn in session.turns],
+            metadatas=[about(session, turn) for turn in session.turns],
         )
 
     def settle(self) -> None:
@@ -256,7 +261,7 @@ class LangGraphStore:
     def add(self, key: str, session: Session) -> None:
         """See `System`."""
         for turn in session.turns:
-            value = {"text": self._words(turn), "speaker": turn.speaker, **about(session)}
+            value = {"text": self._words(turn), **about(session, turn)}
             self._store.put((key,), turn.id, value)
 
     def settle(self) -> None:
@@ -270,7 +275,9 @@ class LangGraphStore:
         """See `System`; there is nothing to let go of."""
 
 
-def everyone(folder: Path, embeddings: Embeddings, dimensions: int, *, peers: bool) -> Iterator[System]:
+def everyone(
+    folder: Path, embeddings: Embeddings, dimensions: int, *, peers: bool, named: bool = True
+) -> Iterator[System]:
     """Every system that is measured, each opened when it is asked for; a new one is added here.
 
     Args:
@@ -278,17 +285,20 @@ def everyone(folder: Path, embeddings: Embeddings, dimensions: int, *, peers: bo
         embeddings: The one embedder.
         dimensions: The length of its vectors.
         peers: Whether others than agentmem are measured too, as far as they are installed.
+        named: Whether the turns have speakers; without, there is nothing to write before the words or leave out.
     """
     yield AgentMem(folder / "scan", embeddings, text=BARE)
     yield AgentMem(folder / "chroma", embeddings, text=BARE, chroma=True)
-    yield AgentMem(folder / "named", embeddings, text=NAMED)
+    if named:
+        yield AgentMem(folder / "named", embeddings, text=NAMED)
     if not peers:
         return
-    for number, text in enumerate((BARE, NAMED), start=1):
+    for number, text in enumerate((BARE, NAMED) if named else (BARE,), start=1):
         yield PlainChroma(folder / f"peer-{number}", embeddings, text=text)
         yield LangGraphStore(embeddings, dimensions, text=text)
         for peer in PEERS:
             if peer.is_installed:
                 yield peer.open(folder / f"{peer.name} {number}", embeddings, dimensions, text)
     yield LangGraphStore(embeddings, dimensions, text=BARE, whole=True)
-    yield PlainChroma(folder / "peer-3", embeddings, text=BARE, nameless=True)
+    if named:
+        yield PlainChroma(folder / "peer-3", embeddings, text=BARE, nameless=True)

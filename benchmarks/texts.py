@@ -23,6 +23,7 @@ TEXTS: Final[dict[str, Callable[[Turn], str]]] = {
 """What a system is given of a turn as its text."""
 
 
-def about(session: Session) -> dict[str, str]:
-    """What a peer is told of a turn's session, beside its text."""
-    return {"occurred_at": session.occurred_at.isoformat(), "session": session.id}
+def about(session: Session, turn: Turn | None = None) -> dict[str, str]:
+    """What a peer is told of a session, and of who said a turn of it, beside the text."""
+    speaker = {"speaker": turn.speaker} if turn and turn.speaker else {}
+    return {**speaker, "occurred_at": session.occurred_at.isoformat(), "session": session.id}

@@ -37,7 +37,7 @@ def metrics(bench):
 
 @pytest.fixture
 def dialogues(bench):
-    return bench("dialogues")
+    return bench("locomo_data")
 
 
 @pytest.fixture
@@ -411,12 +411,12 @@ def test_a_run_leaves_nothing_behind(locomo, capsys, file, monkeypatch, tmp_path
 
 
 def test_the_tables_line_up_and_go_between_the_marks_of_a_document(locomo, report, capsys, file, tmp_path) -> None:
-    document = tmp_path / "page.md"
-    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", "utf-8")
+    document, (begin, end) = tmp_path / "page.md", report.marks("locomo")
+    document.write_text(f"before\n{begin}\nold\n{end}\nafter\n", "utf-8")
     assert locomo.main(["--data", str(file), "--output", str(document)], embeddings=HashingEmbeddings()) == 0
     shown = capsys.readouterr().out
     written = document.read_text("utf-8")
-    assert written == f"before\n{report.BEGIN}\n\n{shown}\n{report.END}\nafter\n"
+    assert written == f"before\n{begin}\n\n{shown}\n{end}\nafter\n"
     tables = re.findall(r"(?:^\|.*\|\n)+", written, re.MULTILINE)
     assert len({len(table.splitlines()) for table in tables}) == 1
     assert len(tables) == 4
@@ -424,17 +424,18 @@ def test_the_tables_line_up_and_go_between_the_marks_of_a_document(locomo, repor
 
 
 def test_a_document_without_the_marks_is_refused_before_the_run(locomo, report, capsys, file, tmp_path) -> None:
-    document = tmp_path / "page.md"
-    for content in (None, "nothing", f"{report.END} {report.BEGIN}", report.BEGIN):
+    document, (begin, end) = tmp_path / "page.md", report.marks("locomo")
+    for content in (None, "nothing", f"{end} {begin}", begin):
         if content is not None:
             document.write_text(content, "utf-8")
         assert locomo.main(["--data", str(file), "--output", str(document)]) == 2
         assert capsys.readouterr().err.startswith(f"locomo.py: --output: {document} must have ")
-    assert document.read_text("utf-8") == report.BEGIN
+    assert document.read_text("utf-8") == begin
 
 
-def test_the_published_page_has_its_place_for_the_tables(report) -> None:
-    assert report.has_place(BENCHMARKS.parent / "docs" / "benchmarks.md")
+def test_the_published_page_has_its_place_for_the_tables_of_both_sets(report) -> None:
+    for program in ("locomo", "beam"):
+        assert report.has_place(BENCHMARKS.parent / "docs" / "benchmarks.md", program)
 
 
 # --- the floor -------------------------------------------------------------------------------------------------------

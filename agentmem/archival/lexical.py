@@ -42,6 +42,7 @@ class Postings:
         takers: The rows that what is in a line counts for: its own, and those of the next two lines of the same
             conversation, or the number of lines where there is none; shape `(3, lines)`.
         shares: How much of it counts there, in the same shape.
+        lengths: How many terms are in the line itself; shape `(lines,)`.
         normalisation: What a term's amount is compared with in a line: `0.9 * (0.6 + 0.4 * L / mean L)`, where L is the
             number of its terms, its context's share included; shape `(lines,)`.
     """
@@ -51,6 +52,7 @@ class Postings:
     counts: NDArray[np.uint8]
     takers: Rows
     shares: Floats
+    lengths: Rows
     normalisation: Floats
 
     def __len__(self) -> int:
@@ -77,7 +79,7 @@ class Postings:
     @property
     def bytes(self) -> int:
         """What they take in memory."""
-        arrays = self.terms, self.rows, self.counts, self.takers, self.shares, self.normalisation
+        arrays = self.terms, self.rows, self.counts, self.takers, self.shares, self.lengths, self.normalisation
         return sum(array.nbytes for array in arrays)
 
     def own(self, term: str) -> Amounts:
@@ -97,7 +99,7 @@ class Postings:
         return len(self.own(term).rows) / (len(self) + BACKGROUND)
 
     def asking(self) -> NDArray[np.bool_]:
-        """Which lines end in a question mark; shape `(lines,)`."""
+        """Which lines ask something; shape `(lines,)`."""
         asks = np.zeros(len(self), np.bool_)
         asks[self.own(ASKS).rows] = True
         return asks
@@ -181,15 +183,16 @@ def _postings(terms: NDArray[np.uint32], rows: Rows, counts: NDArray[np.uint8], 
     takers = _takers(following)
     context = np.append(np.minimum(1.0, CONTEXT_LENGTH / np.maximum(own, 1)), 0.0)[takers]
     shares = np.stack([np.ones(lines), *(share * of for share, of in zip(CONTEXT, context[1:], strict=True))])
-    lengths = _taken(takers, shares * own, lines)
-    mean = max(float(lengths.mean()), 1.0) if lines else 1.0
+    mixed = _taken(takers, shares * own, lines)
+    mean = max(float(mixed.mean()), 1.0) if lines else 1.0
     return Postings(
         terms=terms,
         rows=rows,
         counts=counts,
         takers=takers,
         shares=shares,
-        normalisation=SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / mean),
+        lengths=own.astype(np.int32),
+        normalisation=SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * mixed / mean),
     )
 
 
@@ -232,5 +235,6 @@ NO_POSTINGS: Final = Postings(
     counts=unpack(b"")["count"],
     takers=np.empty((3, 0), np.int32),
     shares=np.empty((3, 0)),
+    lengths=np.empty(0, np.int32),
     normalisation=np.empty(0),
 )

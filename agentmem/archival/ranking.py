@@ -181,12 +181,12 @@ def ranked(
         allowed: Which lines may match at all; shape `(lines,)`.
     """
     rows, semantic, lexical_ = compared.rows, compared.semantic, words.lexical[compared.rows]
-    answers = scoring.fused(semantic, lexical_)
+    answers = scoring.answers(semantic, lexical_)
     best = _best_of_conversation(columns, words, allowed, rows, answers)
     boosts = scoring.Boosts(
         speaker=np.where(columns.speaker[rows] == speaker, scoring.SPEAKER_BOOST, 0.0),
         conversation=scoring.CONVERSATION_BOOST * best,
-        question=np.where(columns.postings.asking()[rows], scoring.QUESTION_BOOST, 0.0),
+        question=scoring.question(columns.postings.asking()[rows], columns.postings.lengths[rows]),
         recency=_recency(columns.moments[rows], question),
     )
     return Ranked(
@@ -194,7 +194,7 @@ def ranked(
         by_word=words,
         compared=compared,
         lexical=lexical_,
-        score=scoring.scores(semantic, answers),
+        score=scoring.scores(semantic, lexical_),
         rank=scoring.rounded(answers + boosts.total),
         boosts=boosts,
     )
@@ -209,7 +209,7 @@ def _best_of_conversation(
     """
     if len(rows) == np.count_nonzero(allowed):
         return scoring.best_of_conversation(answers, columns.conversation[rows])
-    every = scoring.fused(np.zeros(len(columns)), words.lexical)
+    every = scoring.answers(np.zeros(len(columns)), words.lexical)
     every[rows] = answers
     wanted = np.zeros(len(columns.conversations) + 1, np.bool_)
     wanted[columns.conversation[rows]] = True
@@ -229,8 +229,7 @@ def reachable(ranked: Ranked, allowed: NDArray[np.bool_]) -> float:
     others = allowed.copy()
     others[ranked.compared.rows] = False
     most = np.max(ranked.by_word.lexical, initial=0.0, where=others)
-    rest = np.array([ranked.compared.rest])
-    return float(scoring.scores(rest, scoring.fused(rest, np.array([most])))[0])
+    return float(scoring.scores(np.array([ranked.compared.rest]), np.array([most]))[0])
 
 
 def _speaker(named: dict[str, set[int]]) -> int:

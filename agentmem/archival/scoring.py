@@ -21,9 +21,16 @@ LEXICAL_SHARE: Final = 0.7
 MEANING_ALONE: Final = 0.5
 """A score is at least this share of the similarity: what says the same in other words reaches the floor too."""
 
+ORDER_SEMANTIC_SHARE: Final = 0.38
+ORDER_LEXICAL_SHARE: Final = 0.62
+"""The score refuses, and words refuse best; the order chooses among what passed, and there meaning says more."""
+
 SPEAKER_BOOST: Final = 0.08
 CONVERSATION_BOOST: Final = 0.4
-QUESTION_BOOST: Final = -0.08
+QUESTION_BOOST: Final = -0.1
+QUESTION_LENGTH: Final = 10
+"""A line of more terms than this says something beside what it asks, and is put back less, in proportion."""
+
 RECENCY_BOOST: Final = 0.1
 _BEST_OF_CONVERSATION: Final = 3
 _DECIMALS: Final = 6
@@ -37,7 +44,7 @@ class Boosts:
     Args:
         speaker: The question names one speaker, and the line is theirs.
         conversation: How well the best lines of the same conversation answer.
-        question: The line asks something itself, and seldom answers.
+        question: The line asks something itself, and the shorter it is, the less it says beside.
         recency: How new it is, where that was asked for.
     """
 
@@ -67,14 +74,24 @@ def similarities(matrix: Vectors, query: Vectors) -> Floats:
     return rounded(np.clip(total, 0.0, 1.0))
 
 
-def fused(semantic: Floats, lexical: Floats) -> Floats:
-    """The two parts in one figure: `0.3 * semantic + 0.7 * lexical`."""
-    return rounded(SEMANTIC_SHARE * semantic + LEXICAL_SHARE * lexical)
+def scores(semantic: Floats, lexical: Floats) -> Floats:
+    """What the floor is compared with: `max(0.3 * semantic + 0.7 * lexical, semantic / 2)`."""
+    return rounded(np.maximum(SEMANTIC_SHARE * semantic + LEXICAL_SHARE * lexical, MEANING_ALONE * semantic))
 
 
-def scores(semantic: Floats, answers: Floats) -> Floats:
-    """What the floor is compared with: `max(fused, semantic / 2)`; `answers` is what `fused` gave."""
-    return rounded(np.maximum(answers, MEANING_ALONE * semantic))
+def answers(semantic: Floats, lexical: Floats) -> Floats:
+    """How well lines answer, beside each other: `0.38 * semantic + 0.62 * lexical`, which the order begins with."""
+    return rounded(ORDER_SEMANTIC_SHARE * semantic + ORDER_LEXICAL_SHARE * lexical)
+
+
+def question(asking: NDArray[np.bool_], lengths: Rows) -> Floats:
+    """What is taken off lines that ask: `0.1 * min(1, 10 / length)`, all of it off a short one.
+
+    Args:
+        asking: Which lines do.
+        lengths: How many terms are in each, the mark of a question among them.
+    """
+    return np.where(asking, QUESTION_BOOST * np.minimum(1.0, QUESTION_LENGTH / np.maximum(lengths, 1)), 0.0)
 
 
 def best_of_conversation(answers: Floats, conversation: Rows) -> Floats:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what a line's text becomes; a bag that another version made is made anew."""
 
 ASKS: Final = "?"
-"""The mark in the bag of a line that ends in a question mark; no word is split into it."""
+"""The mark in the bag of a line that asks; no word is split into it."""
 
 BAG: Final = np.dtype([("term", "<u4"), ("count", "u1")])
 """One distinct term of a packed bag: its number and how often it stands there."""
@@ -64,6 +64,10 @@ _QUOTES: Final = r"\"\u201c\u201d"
 _SENTENCES: Final = re.compile(
     rf"[{_MARKS}](?:(?<![\d{_MARKS}].)[{_MARKS}]*+(?=\s|$)|(?<=[{_QUOTES}])(?<!\S.)[{_QUOTES}]*+)"
 )
+# Of Latin, Arabic (and its mirror image), Ethiopic, Limbu and Vai, the interrobang, and as emoji.
+_QUESTION_MARKS: Final = frozenset("?\u061f\u2e2e\u1367\u1945\ua60f\u203d\u2753\u2754")
+_GREEK_QUESTION_MARK: Final = ";"
+_GREEK: Final = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _MONTHS: Final = (
     "January February March April May June July August September October November December".split()  # noqa: SIM905 - as a list literal it is longer
@@ -121,7 +125,7 @@ class Analyzer:
         said = _normal(f"{speaker or ''}\n{content}")
         terms = [*self._terms(_normal(date)), *self._terms(said)]
         terms += [joined for joined, _, _ in _identifiers(said)]
-        return pack([*terms, ASKS] if said.rstrip().endswith(ASKS) else terms)
+        return pack([*terms, ASKS] if _asks(said) else terms)
 
     def question(self, query: str) -> list[tuple[str, ...]]:
         """What a question asks for, each once: terms, and identifiers as `(whole, part, part…)`.
@@ -213,6 +217,21 @@ def unpack(bag: bytes) -> NDArray[np.void]:
 def _normal(text: str) -> str:
     """Text without the differences of case and width, with one kind of dash."""
     return text.lower() if text.isascii() else _DASH.sub("-", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _asks(normal: str) -> bool:
+    """Whether a question mark stands behind the last letter or digit, be it before a quote, an emoji or a `!`.
+
+    In Greek that is a semicolon; `_normal` has made one of the mark of its own.
+    """
+    behind = set[str]()
+    for char in reversed(normal):
+        if char.isalnum():
+            return _GREEK_QUESTION_MARK in behind and _GREEK.match(char) is not None
+        if char in _QUESTION_MARKS:
+            return True
+        behind.add(char)
+    return False
 
 
 def _unaccented(text: str) -> str:

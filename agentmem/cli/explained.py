@@ -9,7 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from agentmem.archival.scoring import LEXICAL_SHARE, MEANING_ALONE, SEMANTIC_SHARE
+from agentmem.archival.scoring import (
+    LEXICAL_SHARE,
+    MEANING_ALONE,
+    ORDER_LEXICAL_SHARE,
+    ORDER_SEMANTIC_SHARE,
+    SEMANTIC_SHARE,
+)
 from agentmem.cli.output import one_line, row, screen, table
 
 if TYPE_CHECKING:
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
 _FUSED: Final = f"{SEMANTIC_SHARE} * semantic + {LEXICAL_SHARE} * lexical"
 _BY_MEANING: Final = f"{MEANING_ALONE} * semantic, above {_FUSED}"
+_ORDER: Final = f"{ORDER_SEMANTIC_SHARE} * semantic + {ORDER_LEXICAL_SHARE} * lexical"
 _ROUNDING: Final = 1e-5
 _LONGEST_WORD: Final = 24
 
@@ -58,12 +65,12 @@ def _parts(match: MemoryRecallResult, why: Explanation) -> Iterator[tuple[str, s
         "question": (why.question_boost, "it asks something itself"),
         "recency": (why.recency_boost, "how new it is"),
     }
-    fused = why.rank - sum(boost for boost, _ in boosts.values())
+    fused = SEMANTIC_SHARE * why.semantic + LEXICAL_SHARE * why.lexical
     yield "score", f"{match.score:.4f}", _BY_MEANING if match.score > fused + _ROUNDING else _FUSED
     given = {name: boost for name, boost in boosts.items() if boost[0]}
     for name, (boost, reason) in given.items():
         yield name, f"{boost:+.4f}", reason
-    yield "rank", f"{why.rank:.4f}", f"{_FUSED} + the boosts" if given else _FUSED
+    yield "rank", f"{why.rank:.4f}", f"{_ORDER} + the boosts" if given else _ORDER
 
 
 def _words(why: Explanation) -> Table:

@@ -77,19 +77,21 @@ def _of_scope(lines, asked, now):
         if not _allowed(line, asked):
             continue
         semantic = max(0.0, cosine(asked["query"], line.content))
-        fused = _rounded(0.3 * semantic + 0.7 * by_word)
-        found.append({"line": line, "fused": fused, "score": _rounded(max(fused, semantic / 2))})
+        score = _rounded(max(0.3 * semantic + 0.7 * by_word, semantic / 2))
+        found.append({"line": line, "answer": _rounded(0.38 * semantic + 0.62 * by_word), "score": score})
     for one in found:
         line = one["line"]
         together = [other for other in found if other["line"].conversation_id == line.conversation_id]
         best = (
-            sorted((other["fused"] for other in together), reverse=True)[:3] if line.conversation_id else [one["fused"]]
+            sorted((other["answer"] for other in together), reverse=True)[:3]
+            if line.conversation_id
+            else [one["answer"]]
         )
         recency = 0.0
         if asked["half_life_days"]:
             age = max(timedelta(0), now - _moment(line)) / timedelta(days=1)
             recency = 0.1 * 0.5 ** (age / asked["half_life_days"])
-        one["rank"] = _rounded(one["fused"] + 0.4 * (sum(best) / len(best)) + recency)
+        one["rank"] = _rounded(one["answer"] + 0.4 * (sum(best) / len(best)) + recency)
     return found
 
 

@@ -153,10 +153,30 @@ def test_a_line_is_found_by_its_date_and_its_speaker():
     assert set(map(number, ["14", "march", "2026", "ada", "move"])) <= set(bag)
 
 
-def test_a_line_that_asks_is_marked():
-    assert number(terms.ASKS) in held("Where is it?  ")
-    assert number(terms.ASKS) in held("どこですか？")
-    assert number(terms.ASKS) not in held("It is there?! No.")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Where is it?  ",
+        "どこですか？",
+        "أين هو؟",
+        "Πού είναι\u037e",
+        "Πού είναι;",
+        "የት ነው፧",
+        "क्या है?",
+        "She said: 'Where is it?'",
+        "Is it there?! 🤔",
+        "(is it there?).",
+        "Is it there ❓",
+        "???",
+    ],
+)
+def test_a_line_with_a_question_mark_behind_its_last_letter_asks(line):
+    assert number(terms.ASKS) in held(line)
+
+
+@pytest.mark.parametrize("line", ["It is there?! No.", "x = 1;", "Είναι εδώ. a;", "Είναι εδώ", "a?b", "...", "कि"])
+def test_a_line_without_one_there_does_not_ask(line):
+    assert number(terms.ASKS) not in held(line)
 
 
 def test_a_bag_counts_up_to_what_a_byte_holds():
