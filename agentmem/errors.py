@@ -1,11 +1,11 @@
 """Every error agentmem raises.
 
     AgentMemError
-    ├── NotFoundError (LookupError)       404   exit 3
-    ├── ConflictError  .current           409   exit 4
-    ├── InvalidInputError (ValueError)    422   exit 2
-    ├── ExtractionError  .answer          502   exit 5
-    └── BackendError  .__cause__          503   exit 6
+    ├── NotFoundError (LookupError)              404   exit 3
+    ├── ConflictError  .current                  409   exit 4
+    ├── InvalidInputError (ValueError)           422   exit 2
+    ├── ExtractionError  .answer  .transient     502   exit 5
+    └── BackendError  .__cause__                 503   exit 6
 
 A message names the field, the rule and the place, and what to do next. It never
 holds memory content or a person's identifier, so it can be logged as it is.
@@ -61,19 +61,21 @@ class InvalidInputError(AgentMemError, ValueError):
 
 
 class ExtractionError(AgentMemError):
-    """A chat model's answer could not be used; nothing was changed.
+    """A chat model failed, or its answer could not be used; nothing was changed.
 
     Args:
         message: What is wrong with the answer.
         answer: What the model said.
+        transient: Whether the same may be asked again later: it was the moment, the key or the model's name.
     """
 
     status = 502
     exit_code = 5
 
-    def __init__(self, message: str, *, answer: str = "") -> None:
+    def __init__(self, message: str, *, answer: str = "", transient: bool = False) -> None:
         super().__init__(message)
         self.answer = answer
+        self.transient = transient
 
 
 class BackendError(AgentMemError):

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from agentmem import private, telemetry
 from agentmem.archival.index import IndexFailedError
 from agentmem.archival.segments import Segments
 from agentmem.errors import InvalidInputError
@@ -57,9 +58,11 @@ class ChromaVectors:
     def __init__(self, location: Path | str, prefix: str) -> None:
         self._prefix = prefix
         self._collections: dict[int, Collection] = {}
-        self._segments = Segments(location) if isinstance(location, Path) else None
+        self._folder = location if isinstance(location, Path) else None
+        self._segments = None if self._folder is None else Segments(self._folder)
         with _translated():
             self._client = _client(location)
+        self._keep_private()
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Take changes over; the same ones again change nothing."""
@@ -69,6 +72,7 @@ class ChromaVectors:
                 _write(self._make(shard), group, at_once)
             if self._segments is not None:
                 self._segments.blank()
+        self._keep_private()
 
     def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str] | None:
         """The keys of about the nearest vectors of one scope; fewer than `limit` when there are no more.
@@ -109,6 +113,12 @@ class ChromaVectors:
         with _translated():
             _close_sessions(self._client)
             cast("Client", self._client).close()  # on the class, not on the interface that the constructors promise
+        self._keep_private()
+
+    def _keep_private(self) -> None:
+        """Chroma makes its files as the umask has them; the folder that they are in is closed already."""
+        if self._folder is not None:
+            private.restrict_tree(self._folder)
 
     def _make(self, shard: int) -> Collection:
         if shard not in self._collections:
@@ -149,6 +159,7 @@ def address(url: str) -> tuple[str, int, bool]:
 
 
 def _client(location: Path | str) -> ClientAPI:
+    telemetry.silence()  # its own embedding function loads onnxruntime
     import chromadb
     from chromadb.config import Settings
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from filelock import FileLock, Timeout
 from sqlmodel import col, select
 
+from agentmem import private
 from agentmem.archival.chroma import ChromaVectors, address
 from agentmem.archival.index import IndexElsewhereError, IndexFailedError, IndexUnavailableError
 from agentmem.tables import SearchIndexRow
@@ -85,7 +86,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.key = str(path.resolve())
-        self._lock = FileLock(path / _LOCK_FILE, blocking=False, thread_local=False)
+        self._lock = FileLock(path / _LOCK_FILE, mode=private.FILE, blocking=False, thread_local=False)
 
     def find(self, session: Session) -> SearchIndexRow | None:
         """By the id in the folder; a folder without one holds no index."""
@@ -98,7 +99,9 @@ class Folder:
     def acquire(self) -> None:
         """Take the lock without waiting."""
         with _translated():
-            self._path.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._path.parent)
+            private.make_folder(self._path)
+            private.restrict_tree(self._path)
             if not self._lock.is_locked:
                 self._lock.acquire()
 
@@ -124,7 +127,7 @@ class Folder:
     def settle(self, index_id: str) -> None:
         """Write the id into the folder."""
         try:
-            (self._path / _ID_FILE).write_text(index_id, "ascii")
+            private.write_file(self._path / _ID_FILE, index_id)
         except OSError as error:
             raise IndexFailedError(f"the id of the index cannot be written ({type(error).__name__})") from error
 

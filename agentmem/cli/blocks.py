@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from agentmem.cli.asking import Yes, require_yes
-from agentmem.cli.call import Call, TextCommand, command, examples, group, program
+from agentmem.cli.call import Call, TextCommand, command, examples, group, program, typeable
 from agentmem.cli.output import counted, one_line, print_json, printable, row, screen, table
 from agentmem.cli.reading import STDIN, text_of
 from agentmem.errors import ConflictError, InvalidInputError, NotFoundError
@@ -21,7 +21,6 @@ from agentmem.models import MemoryBlock, ScopeFilter
 T = TypeVar("T")
 
 _PREVIEW: Final = 60
-_TYPEABLE: Final = 300
 
 Name = Annotated[str, typer.Argument(metavar="BLOCK", help='Its name: "core", or one of your own.')]
 Content = Annotated[
@@ -205,25 +204,20 @@ def delete(
 ) -> None:
     """Delete a block, with every text of its history.
 
-    The block `archival` is all of archival memory. On a terminal you are asked first.
+    The block `archival` is all of archival memory. On a terminal you are asked first; elsewhere it wants --yes.
     """
     with call.existing_store() as mem:
         memory = call.memory(mem)
-        try:
-            found: MemoryBlock | None = memory.get(block, agent_id=call.agent)
-        except NotFoundError:
-            found = None
-        if found is not None:
-            require_yes(f"Delete {block} of {call.whose}, with its history?", yes=yes)
+        _get(call, memory.get, block)
+        require_yes(call, f"Delete {one_line(block)} of {call.whose}, with its history?", yes=yes)
         try:
             memory.delete(block, agent_id=call.agent, expected_updated_at=expected_updated_at)
         except ConflictError as error:
             raise _advised(call, block, error) from None
     if call.json:
-        print_json({"block_type": block, "agent_id": call.agent, "deleted": found is not None})
+        print_json({"block_type": block, "agent_id": call.agent, "deleted": True})
         return
-    said = f"Deleted {block} of {call.whose}." if found else f"There is no {block} of {call.whose}; nothing to delete."
-    screen().print(Text(said), soft_wrap=True)
+    screen().print(Text(f"Deleted {one_line(block)} of {call.whose}."), soft_wrap=True)
 
 
 def _get(call: Call, read: Callable[..., T], block: str) -> T:
@@ -261,7 +255,7 @@ def _again(argv: tuple[str, ...], token: str) -> str:
             kept.append(word)
         skip = word == "--expected-updated-at"
     typed = shlex.join([*kept, "--expected-updated-at", token, *words[end:]])
-    if len(typed) > _TYPEABLE or not typed.isprintable():
+    if not typeable(typed):
         typed = f"blocks … --expected-updated-at {token}"
     return f"{program()} {typed}"
 

@@ -33,6 +33,7 @@ INTERRUPTED: Final = 130
 """The exit code after Ctrl-C."""
 
 _DASHED: Final = re.compile(r"-+\s")
+_TYPEABLE: Final = 300
 _PANEL: Final = "Whose memory, and how to answer (before or after the command)"
 
 
@@ -162,6 +163,11 @@ def program() -> str:
     if found is not None and Path(found).resolve() == started.resolve():
         return "agentmem"
     return shlex.quote(_near(started))
+
+
+def typeable(line: str) -> bool:
+    """Whether a command line can be shown to be typed: not too long, and nothing in it that hides."""
+    return len(line) <= _TYPEABLE and line.isprintable()
 
 
 class TextCommand(TyperCommand):

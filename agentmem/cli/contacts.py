@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from agentmem.cli import shortened
 from agentmem.cli.asking import Yes, require_yes
 from agentmem.cli.call import Call, command, examples, group
 from agentmem.cli.output import Cell, notice, one_line, pairs, print_json, row, screen, stacked, table
@@ -16,7 +17,7 @@ from agentmem.errors import InvalidInputError, NotFoundError
 if TYPE_CHECKING:
     from agentmem.records import Contact, ContactMemory
 
-Id = Annotated[str, typer.Argument(metavar="CONTACT", help="Their id, which is the user id.")]
+Id = Annotated[str, typer.Argument(metavar="CONTACT", help="Their id, which is the user id, or its beginning.")]
 Phone = Annotated[
     str | None,
     typer.Option(metavar="NUMBER", help="Their telephone number; without a country code, AGENTMEM_DEFAULT_REGION's."),
@@ -65,7 +66,7 @@ def show(call: Call, *, contact: Id) -> None:
     are cut; --json has all of it.
     """
     with call.existing_store() as mem:
-        found = mem.contacts.get(contact)
+        found = mem.contacts.get(shortened.user(mem, contact) or contact)
         memory = None if call.agent is None else mem.contacts.memory(found.id, agent_id=call.agent)
     if call.json:
         print_json(_plain(found, memory))
@@ -114,7 +115,8 @@ def link(call: Call, *, contact: Id, phone: Phone = None, email: Email = None, e
     if phone is None and email is None and external_id is None:
         raise InvalidInputError("contact: nothing to link; give --phone, --email or --external-id")
     with call.existing_store() as mem:
-        linked = mem.contacts.link(contact, phone=phone, email=email, external_id=external_id)
+        whole = shortened.user(mem, contact, made_only=True) or contact
+        linked = mem.contacts.link(whole, phone=phone, email=email, external_id=external_id)
     _print_contact(call, linked)
 
 
@@ -129,12 +131,13 @@ def merge(
     """Make two contacts one, with all their memory.
 
     The first becomes the one of --into; its id leads there from then on. It cannot be undone. On a terminal you are
-    asked first.
+    asked first; elsewhere it wants --yes. An id that agentmem made may be shortened.
     """
     with call.existing_store() as mem:
-        loser, winner = (one_line(mem.contacts.get(each).id, limit=40) for each in (contact, into))
-        require_yes(f"Merge contact {loser} into {winner}, for good?", yes=yes)
-        merged = mem.contacts.merge(contact, into=into)
+        loser, winner = (shortened.user(mem, each, made_only=True) or each for each in (contact, into))
+        names = [one_line(mem.contacts.get(each).id, limit=40) for each in (loser, winner)]
+        require_yes(call, f"Merge contact {names[0]} into {names[1]}, for good?", yes=yes)
+        merged = mem.contacts.merge(loser, into=winner)
     _print_contact(call, merged)
 
 
@@ -143,16 +146,16 @@ def reset(call: Call, *, contact: Id, yes: Yes = False) -> None:
     """Erase all that one agent knows of a contact.
 
     Names the agent with --agent. What other agents know, and what all share, stays; forget erases that too. On a
-    terminal you are asked first.
+    terminal you are asked first; elsewhere it wants --yes. An id that agentmem made may be shortened.
     """
     agent_id = call.agent
     if agent_id is None:
         raise InvalidInputError("agent_id: name the agent whose memory of the contact it is with --agent")
     with call.existing_store() as mem:
-        found = mem.contacts.get(contact)
+        found = mem.contacts.get(shortened.user(mem, contact, made_only=True) or contact)
         whose = f"contact {one_line(found.id, limit=40)}"
         agent = one_line(agent_id, limit=40)
-        require_yes(f"Erase all that agent {agent} knows of {whose}?", yes=yes)
+        require_yes(call, f"Erase all that agent {agent} knows of {whose}?", yes=yes)
         mem.contacts.reset(found.id, agent_id=agent_id)
     if call.json:
         print_json({"contact_id": found.id, "agent_id": agent_id, "reset": True})

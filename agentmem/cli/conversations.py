@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
+from agentmem.cli import shortened
 from agentmem.cli.call import Call, command, examples, group
 from agentmem.cli.contacts import After, Limit
 from agentmem.cli.output import Cell, notice, one_line, pairs, print_json, screen, stacked, table
@@ -64,7 +65,7 @@ def list_conversations(call: Call, *, limit: Limit = 100, after: After = None) -
 def show(
     call: Call,
     *,
-    conversation: Annotated[str, typer.Argument(metavar="CONVERSATION", help="Its id.")],
+    conversation: Annotated[str, typer.Argument(metavar="CONVERSATION", help="Its id, or its beginning.")],
     messages: Annotated[bool, typer.Option("--messages", metavar="", help="Show what was said, too.")] = False,
 ) -> None:
     """Show what the agent had going in, and what was written because of it.
@@ -72,7 +73,7 @@ def show(
     What expired or was forgotten since is no longer there to be shown. Long texts are cut; --json has all of it.
     """
     with call.existing_store() as mem:
-        found = mem.conversations.get(conversation)
+        found = mem.conversations.get(shortened.conversation(mem, conversation))
     if call.json:
         print_json(found)
         return

@@ -35,16 +35,21 @@ def work(
     """Read the conversations that ended and wait to be read.
 
     A chat model reads the transcript of each, and what it learns of the person is kept. It does those of one tenant,
-    and several of it may run at once: no conversation is read twice.
+    and several of it may run at once: no conversation is read twice. What cannot be read for the moment, because a
+    model is out of reach, is left for later, and tried again a minute to an hour after.
     """
     if model is None:
         raise InvalidInputError("model: a chat model reads conversations; name one with --model or AGENTMEM_MODEL")
     with call.existing_store(model=model) as mem, waiting("Reading…"):
         done = mem.conversations.work(limit=limit)
+        left = mem.conversations.postponed()
     if call.json:
-        print_json({"read": done})
+        print_json({"read": done, **({"postponed": left} if left else {})})
         return
-    screen().print(Text(f"Read {counted(done, 'conversation')}." if done else "No conversation was read."))
+    said = f"Read {counted(done, 'conversation')}." if done else "No conversation was read."
+    if left:
+        said += f" Left for later: {left:,}; conversations show tells why."
+    screen().print(Text(said), soft_wrap=True)
 
 
 @command

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
+from agentmem.cli import shortened
 from agentmem.cli.asking import Yes, require_yes
 from agentmem.cli.call import DEFAULT, Call, command
 from agentmem.cli.output import in_commands, notice, one_line, print_json, print_sentence, screen, waiting
 from agentmem.cli.remembered import feed_table
+from agentmem.errors import NotFoundError
 
 if TYPE_CHECKING:
     from agentmem.client.store import AgentMem
@@ -37,8 +39,8 @@ def changes(
     The oldest comes first. With --agent, only what that agent knows. What expired or was forgotten since is shown
     without its content. Long texts are cut; --json has all of it.
     """
-    user_id = call.user_id if person is None else person
     with call.existing_store() as mem:
+        user_id = call.user_id if person is None else shortened.user(mem, person) or person
         found = _changes(mem, user_id, _since(since), agent_id=call.agent, limit=limit)
     if call.json:
         print_json(found)
@@ -64,12 +66,16 @@ def forget(
     """Erase all that is kept of a person, and print the receipt.
 
     It is everything of every agent: blocks, lines, facts, conversations, identifiers, changes. It cannot be undone. On
-    a terminal you are asked first.
+    a terminal you are asked first; elsewhere it wants --yes. Ends with code 3 when nothing is kept of them. An id that
+    agentmem made may be shortened.
     """
     with call.existing_store() as mem:
-        require_yes(f"Erase all that is kept of user {one_line(person, limit=40)}, for good?", yes=yes)
+        user_id = shortened.user(mem, person, made_only=True)
+        if user_id is None:
+            raise _nobody(call)
+        require_yes(call, f"Erase all that is kept of user {one_line(user_id, limit=40)}, for good?", yes=yes)
         with waiting("Erasing…"):
-            receipt = _in_commands(mem.forget(person, wait=wait))
+            receipt = _in_commands(mem.forget(user_id, wait=wait))
     if call.json:
         print_json(receipt)
         return
@@ -96,6 +102,18 @@ def _since(typed: str | None) -> int | str | None:
     return int(typed)
 
 
+def _nobody(call: Call) -> NotFoundError:
+    error = NotFoundError("user_id: nothing is kept of a person with this id; nothing was erased")
+    error.add_note(f"who there is:  {call.line('contacts', 'list')}")
+    error.add_note(f"of one who was forgotten, traces that are left are removed by:  {_everyones(call).line('sweep')}")
+    return error
+
+
+def _everyones(call: Call) -> Call:
+    """The same store, and nobody in particular."""
+    return replace(call, tenant=DEFAULT, user=None, agent=None)
+
+
 def _in_commands(receipt: ForgetReceipt) -> ForgetReceipt:
     pending, out_of_reach = (tuple(map(in_commands, some)) for some in (receipt.pending, receipt.out_of_reach))
     return replace(receipt, pending=pending, out_of_reach=out_of_reach)
@@ -113,5 +131,4 @@ def _print_receipt(call: Call, receipt: ForgetReceipt) -> None:
         for sentence in sentences:
             print_sentence(console, Text(f"- {one_line(sentence)}"))
     if receipt.pending:
-        everyones = replace(call, tenant=DEFAULT, user=None, agent=None)
-        console.print(Text(f"Finish it:  {everyones.line('sweep')}"), soft_wrap=True)
+        console.print(Text(f"Finish it:  {_everyones(call).line('sweep')}"), soft_wrap=True)

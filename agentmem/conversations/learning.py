@@ -12,20 +12,27 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
 from agentmem import lifetimes, revisions
 from agentmem.archival.lines import Draft
-from agentmem.archival.recall import Filter, Wish
+from agentmem.archival.recall import TRUSTED, UNTRUSTED, Wish
 from agentmem.contacts.reading import message, read_memory
 from agentmem.contacts.writing import KEEP, MemoryWrites
 from agentmem.conversations import contexts
-from agentmem.errors import AgentMemError, ConflictError, ExtractionError, InvalidInputError, NotFoundError
+from agentmem.conversations.claims import Claims, close, own
+from agentmem.errors import (
+    AgentMemError,
+    BackendError,
+    ConflictError,
+    ExtractionError,
+    InvalidInputError,
+    NotFoundError,
+)
 from agentmem.extraction.words import alike
+from agentmem.merged import lock_people
 from agentmem.models import Scope
 from agentmem.tables import ARCHIVAL, ConversationRow, MessageRow
 
@@ -33,30 +40,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
-
     from agentmem.agents.settings import AgentSettings, AgentStore
     from agentmem.archival.lines import Entry
     from agentmem.archival.recall import Recall
     from agentmem.archival.store import ArchivalStore
+    from agentmem.conversations.claims import Claimed
     from agentmem.database import Database
     from agentmem.extraction.extracted import Extracted, Learned
     from agentmem.extraction.extractor import Extractor
-    from agentmem.records import ContactMemory, Extraction, Message
+    from agentmem.records import ContactMemory, Message
 
 EXTRACTOR: Final = "extractor"
 """The source of what is learned, and who is said to have written it."""
 
-MOST_ATTEMPTS: Final = 3
-CLAIM: Final = timedelta(minutes=10)
-"""How long a conversation belongs to who claimed it; one that died is followed by another after it."""
+MOST_PUT_OFF: Final = 3
+"""After how many transcripts in a row that could not be read for the moment the others are not tried either."""
 
 _NEAR: Final = 0.3
 """The score from which a stored fact is compared with a new one: two with the same words were measured at 0.45 and
 more, in scopes of 10 to 400 lines. Whether they say the same, their words decide: no score tells "not" or "May"."""
-
-_TRUSTED: Final = Filter(without_source="tool")
-"""What a tool wrote is not shown as known, nor confirmed: it would pass for what the caller said."""
 
 _COMPARED: Final = 10
 _SHOWN: Final = 50
@@ -64,14 +66,7 @@ _RECALLED: Final = 20
 _MOST_NOTED: Final = 500
 _log: Final = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class _Claimed:
-    """A conversation that is this worker's to read."""
-
-    id: str
-    tenant_id: str
-    token: str
+_Outcome: TypeAlias = Literal["done", "put off", "given up", "not ours"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +124,7 @@ class Learning:
         self._recall = recall
         self._extractor = extractor
         self._clock = clock
+        self._claims = Claims(database, clock)
         self._max_fact_days = max_fact_days
         self._max_value_bytes = max_value_bytes
 
@@ -136,21 +132,42 @@ class Learning:
         """The conversations whose transcripts are to be read and nobody is reading, the longest over first."""
         if self._extractor is None:
             return []
-        statement = (
-            select(ConversationRow.id)
-            .where(ConversationRow.tenant_id == tenant_id, *self._unclaimed())
-            .order_by(col(ConversationRow.ended_at), col(ConversationRow.id))
-            .limit(limit)
-        )
-        with self._database.read() as session:
-            return list(session.exec(statement).all())
+        return self._claims.waiting(tenant_id, limit)
+
+    def postponed(self, tenant_id: str) -> int:
+        """How many transcripts could not be read for the moment, and rest until they are tried again."""
+        return self._claims.postponed(tenant_id)
+
+    def work(self, tenant_id: str, limit: int | None = None) -> int:
+        """Read the transcripts that wait, until several in a row could not be read for the moment.
+
+        Returns:
+            How many were read.
+
+        Raises:
+            BackendError: The database could not do it.
+        """
+        done = in_a_row = 0
+        for conversation_id in self.pending(tenant_id, limit):
+            outcome = self._run(tenant_id, conversation_id)
+            if outcome == "put off":
+                in_a_row += 1
+            elif outcome != "not ours":
+                in_a_row = 0
+            done += outcome == "done"
+            if in_a_row == MOST_PUT_OFF:
+                _log.warning("transcripts are left for later: %d in a row could not be read", in_a_row)
+                break
+        return done
 
     def run(self, tenant_id: str, conversation_id: str) -> bool:
         """Read one transcript and apply what is learned; nothing happens when that is done, or another is at it.
 
-        A chat model that fails, or whose answer cannot be used, is noted with
-        the conversation. When something else fails, or memory is changed again
-        and again meanwhile, it is left for a later attempt, three in all.
+        A chat model whose answer cannot be used, or that refuses the request,
+        is noted with the conversation. A model, of either kind, or a database
+        that fails for the moment leaves it for later, for as long as it is
+        there. When something else fails, or memory is changed again and again
+        meanwhile, it is tried three times in all.
 
         Returns:
             Whether what there was to learn was applied.
@@ -158,47 +175,31 @@ class Learning:
         Raises:
             BackendError: The database could not do it.
         """
-        if self._extractor is None:
-            return False
-        claimed = self._claim(tenant_id, conversation_id)
-        if claimed is None:
-            return False
+        return self._run(tenant_id, conversation_id) == "done"
+
+    def _run(self, tenant_id: str, conversation_id: str) -> _Outcome:
+        claimed = None if self._extractor is None else self._claims.take(tenant_id, conversation_id)
+        if self._extractor is None or claimed is None:
+            return "not ours"
         try:
             try:
-                return self._learn(self._extractor, claimed)
+                applied = self._learn(self._extractor, claimed)
             except ConflictError:
-                return self._learn(self._extractor, claimed)
-        except ExtractionError as error:
-            self._give_up(claimed, str(error), later=False)
+                applied = self._learn(self._extractor, claimed)
         except ConflictError:
-            self._give_up(claimed, "memory was changed while the transcript was read", later=True)
+            self._claims.give_up(claimed, "memory was changed while the transcript was read", later=True)
+        except (ExtractionError, BackendError) as error:
+            if isinstance(error, BackendError) or error.transient:
+                self._claims.put_off(claimed, str(error))
+                return "put off"
+            self._claims.give_up(claimed, str(error), later=False)
         except AgentMemError as error:
-            self._give_up(claimed, str(error), later=True)
-        return False
+            self._claims.give_up(claimed, str(error), later=True)
+        else:
+            return "done" if applied else "not ours"
+        return "given up"
 
-    def _claim(self, tenant_id: str, conversation_id: str) -> _Claimed | None:
-        token = uuid4().hex
-
-        def body(session: Session) -> _Claimed | None:
-            row = session.exec(
-                select(ConversationRow)
-                .where(
-                    ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id, *self._unclaimed()
-                )
-                .with_for_update()
-            ).one_or_none()
-            if row is None:
-                return None
-            if row.attempts >= MOST_ATTEMPTS:
-                _close(row, "failed", f"it was cut short {MOST_ATTEMPTS} times")
-                return None
-            row.claim, row.claimed_until = token, self._now() + CLAIM
-            row.attempts += 1
-            return _Claimed(row.id, tenant_id, token)
-
-        return self._database.write(body)
-
-    def _learn(self, extractor: Extractor, claimed: _Claimed) -> bool:
+    def _learn(self, extractor: Extractor, claimed: Claimed) -> bool:
         read = self._read(claimed)
         if read is None:
             return False
@@ -208,17 +209,17 @@ class Learning:
         lines = self._lines(claimed, read, extracted.facts)
         return self._database.write(lambda session: self._apply(session, claimed, read, extracted, lines))
 
-    def _read(self, claimed: _Claimed) -> _Read | None:
+    def _read(self, claimed: Claimed) -> _Read | None:
         """What the model is shown; without messages where the agent no longer remembers, or they are over."""
         now = self._now()
         with self._database.read() as session:
-            row = _own(session, claimed)
+            row = own(session, claimed)
             if row is None or row.contact_id is None:
                 return None
             scope = Scope(row.tenant_id, row.contact_id, row.agent_id)
             settings = self._agents.get(session, row.tenant_id, row.agent_id, row.version)
             recalled = self._archival.lines(session, scope, contexts.unpacked(row.context).line_ids)
-            newest = self._archival.newest(session, scope, limit=_SHOWN, min_confidence=0, without_source="tool")
+            newest = self._archival.newest(session, scope, limit=_SHOWN, min_confidence=0, without_source=UNTRUSTED)
             return _Read(
                 scope=scope,
                 settings=settings,
@@ -235,11 +236,11 @@ class Learning:
         said = " ".join(message.content for message in read.messages if message.role == "user")
         if len(read.newest) < _SHOWN or not said.strip():
             return dict(read.newest)
-        found = self._recall.search([read.scope], said, Wish(limit=_RECALLED, min_score=0, only=_TRUSTED))
+        found = self._recall.search([read.scope], said, Wish(limit=_RECALLED, min_score=0, only=TRUSTED))
         known = {match.id: match.content for match in found} | dict(read.newest)
         return dict(list(known.items())[:_SHOWN])
 
-    def _lines(self, claimed: _Claimed, read: _Read, facts: Sequence[Learned]) -> _Lines:
+    def _lines(self, claimed: Claimed, read: _Read, facts: Sequence[Learned]) -> _Lines:
         """Facts as lines, embedded; those that say what is stored already only confirm it."""
         confirm: dict[str, float] = {}
         new: list[tuple[Learned, list[str]]] = []
@@ -273,14 +274,15 @@ class Learning:
 
     def _same(self, read: _Read, fact: Learned) -> list[str]:
         """The stored facts that say the same."""
-        wish = Wish(limit=_COMPARED, min_score=_NEAR, only=_TRUSTED)
+        wish = Wish(limit=_COMPARED, min_score=_NEAR, only=TRUSTED)
         found = self._recall.search([read.scope], fact.text, wish)
         stored = {match.id: match.content for match in found} | dict(read.newest)
         return [line_id for line_id, text in stored.items() if alike(text, fact.text)]
 
-    def _apply(self, session: Session, claimed: _Claimed, read: _Read, extracted: Extracted, lines: _Lines) -> bool:
+    def _apply(self, session: Session, claimed: Claimed, read: _Read, extracted: Extracted, lines: _Lines) -> bool:
         """Write all of it, if the conversation is still this worker's and the memory the one that was read."""
-        row = _own(session, claimed, to_write=True)
+        lock_people(session, read.scope.tenant_id, read.scope.user_id)
+        row = own(session, claimed, to_write=True)
         if row is None:
             return False
         if row.contact_id != read.scope.user_id:
@@ -300,7 +302,7 @@ class Learning:
             expected_version=read.memory.version,
         )
         refused = [*extracted.refused, *_write(writes, read, extracted)]
-        _close(row, "done", _note(refused))
+        close(row, "done", _note(refused))
         writes.finish()
         self._archival.learn(
             session,
@@ -314,45 +316,14 @@ class Learning:
         )
         return True
 
-    def _give_up(self, claimed: _Claimed, why: str, *, later: bool) -> None:
-        """Note why a transcript was not read; it is left for a later attempt if there may be one."""
-
-        def body(session: Session) -> None:
-            row = _own(session, claimed, to_write=True)
-            if row is not None:
-                _close(row, "pending" if later and row.attempts < MOST_ATTEMPTS else "failed", why)
-
-        self._database.write(body)
-        _log.warning("a transcript was not read: %s", why)
-
-    def _unclaimed(self) -> tuple[ColumnElement[bool], ...]:
-        until = col(ConversationRow.claimed_until)
-        return col(ConversationRow.extraction) == "pending", or_(until.is_(None), until <= self._now())
-
     def _now(self) -> datetime:
         return revisions.now(self._clock)
-
-
-def _own(session: Session, claimed: _Claimed, *, to_write: bool = False) -> ConversationRow | None:
-    """The conversation, if it is still claimed with this token."""
-    statement = select(ConversationRow).where(
-        ConversationRow.id == claimed.id,
-        ConversationRow.tenant_id == claimed.tenant_id,
-        ConversationRow.extraction == "pending",
-        ConversationRow.claim == claimed.token,
-    )
-    return session.exec(statement.with_for_update() if to_write else statement).one_or_none()
 
 
 def _lines_version(session: Session, scope: Scope) -> int:
     """The version of a scope's lines, 0 where there were never any."""
     header = revisions.find(session, scope, ARCHIVAL)
     return 0 if header is None else header.version
-
-
-def _close(row: ConversationRow, extraction: Extraction, note: str | None) -> None:
-    row.extraction, row.extraction_note = extraction, note
-    row.claim = row.claimed_until = None
 
 
 def _messages(session: Session, row: ConversationRow, now: datetime) -> list[Message]:

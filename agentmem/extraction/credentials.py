@@ -1,4 +1,7 @@
-"""Finds keys, tokens, passwords and codes, by how they look and what stands beside them. Pure functions."""
+"""Finds keys, tokens, passwords and codes, by how they look and what stands beside them. Pure functions.
+
+Texts are whatever somebody sends. Possessive and bounded quantifiers see to it that none takes long.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ def found(text: str) -> Iterator[tuple[int, int, str]]:
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(text):
             yield (*match.span("value" if "value" in pattern.groupindex else 0), kind)
+    yield from ((start, end, "key") for start, end in _pems(text))
     yield from ((start, end, "token") for start, end in _tokens(text))
 
 
@@ -49,10 +53,10 @@ _KEYS: Final = (
 )
 _KEY: Final = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(_KEYS)})(?![A-Za-z0-9])")
 _JWT: Final = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{6,}\s?\.\s?[A-Za-z0-9_-]{6,}(?:\s?\.\s?[A-Za-z0-9_-]*)?")
-_PEM: Final = re.compile(
-    r"-----\s?BEGIN [A-Z0-9 ]{1,60}-----(?:[\s\S]{0,20000}?-----\s?END [A-Z0-9 ]{1,60}-----|[\sA-Za-z0-9+/=\\]*)",
-    re.IGNORECASE,
-)
+_PEM_BEGIN: Final = re.compile(r"-----\s?BEGIN [A-Z0-9 ]{1,60}-----", re.IGNORECASE)
+_PEM_END: Final = re.compile(r"-----\s?END [A-Z0-9 ]{1,60}-----", re.IGNORECASE)
+_PEM_BODY: Final = re.compile(r"[\sA-Za-z0-9+/=\\]*")
+_PEM_CHARS: Final = 20_000
 _BEARER: Final = re.compile(
     r"\b(?:bearer|basic)(?:\s+token)?[\s:]+(?=[A-Za-z._~+/=-]*\d|[A-Za-z0-9+/]{20,}=)[A-Za-z0-9._~+/=-]{12,}",
     re.IGNORECASE,
@@ -68,13 +72,29 @@ _NAMED: Final = re.compile(
 )
 _TOKEN: Final = re.compile(r"(?<![\w@.+/-])[A-Za-z0-9+/_.~-]{16,}={0,2}(?![\w@])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_WORDS: Final = re.compile(r"(?:[A-Z]?[a-z]*\d{0,4}|\d+)(?:[./_~-]+(?:[A-Z]?[a-z]*\d{0,4}|\d+))*")
+_PART: Final = r"(?>\d+|[A-Z]?[a-z]*\d{0,4})"
+_WORDS: Final = re.compile(rf"{_PART}(?:[./_~-]++{_PART})*+")
 """A path, a date, the name of a thing: words and small numbers."""
 
 _BEFORE: Final = 40
 _BEHIND: Final = 20
 _RANDOM_BITS: Final = 3.0
 """The entropy of a character of a token that nobody made up by hand."""
+
+
+def _pems(text: str) -> Iterator[tuple[int, int]]:
+    """Keys between their two lines; where the second is missing, or far away, what can be a part of one."""
+    place = 0
+    last = _PEM_END.search(text)
+    while begin := _PEM_BEGIN.search(text, place):
+        while last and last.start() < begin.end():  # each is looked for once, however many begin before it
+            last = _PEM_END.search(text, last.start() + 1)
+        if last and last.start() - begin.end() <= _PEM_CHARS:
+            place = last.end()
+        else:
+            body = _PEM_BODY.match(text, begin.end())
+            place = body.end() if body else begin.end()
+        yield begin.start(), place
 
 
 def _tokens(text: str) -> Iterator[tuple[int, int]]:
@@ -100,8 +120,8 @@ _PASSWORDS: Final = (
     r"|lösenord|adgangskode|salasana|hasło|heslo|parola|пароль|密码|密碼|パスワード|비밀번호"
 )
 _IS: Final = (
-    r"(?:\s*(?:'?s|(?:is|was|will be|ist|lautet|es|est|è|é|jest|är|er|on|это|是|は)(?![a-z]))"
-    r"(?:\s+(?:now|still|just|set to))?\s*[:=]?|\s*(?:[:=\u2192]|->))\s*"
+    r"(?:\s*+(?:'?s|(?:is|was|will be|ist|lautet|es|est|è|é|jest|är|er|on|это|是|は)(?![a-z]))"
+    r"(?:\s++(?:now|still|just|set to))?(?:\s*+[:=])?|\s*+(?:[:=\u2192]|->))\s*+"
 )
 _FOR: Final = r"(?:\s+(?:for|to|of|on|at)\s+(?:[\w'@.-]+\s+){0,4}?[\w'@.-]+)?"
 _STATES: Final = _words(
@@ -128,7 +148,7 @@ _PASSWORD: Final = tuple(
         rf"(?<!\w)(?:{_PASSWORDS})\s+(?:\w+\s+){{0,2}}{_CHANGE}\s+(?:to|as)\s+{_VALUE}",
         rf"\b(?:{_CHANGE}|setting|changing)\s+(?:[\w']+\s+){{0,3}}(?:{_PASSWORDS})\s+(?:to|as)\s+{_VALUE}",
         # Beside the word, without a verb: only what no word looks like, or what stands in quotes.
-        rf"(?<!\w)(?:(?:{_PASSWORDS})[:\s]|(?:pass|pw)[:=])\s*[\"'`]?(?=\S*\d)(?=\S*[A-Za-z!@#$%^&*])(?P<value>[^\s\"'`]{{6,}})",
+        rf"(?<!\w)(?:(?:{_PASSWORDS})[:\s]|(?:pass|pw)[:=])\s*+[\"'`]?(?=\S{{0,200}}\d)(?=\S{{0,200}}[A-Za-z!@#$%^&*])(?P<value>[^\s\"'`]{{6,}})",
         rf"(?<!\w)(?:{_PASSWORDS})s?{_FOR}(?:{_IS}|[\s:,]+)[\"'`](?P<value>[^\"'`]{{3,64}})[\"'`]",
         rf"(?<!\w)pass[ -]?phrase{_FOR}{_IS}(?!(?:{_STATES})\b)(?P<value>\w[^.,;!?\n]{{2,80}})",
     )
@@ -146,7 +166,6 @@ _CODE: Final = re.compile(
 )
 
 _PATTERNS: Final = (
-    ("key", _PEM),
     ("key", _KEY),
     ("token", _JWT),
     ("token", _BEARER),

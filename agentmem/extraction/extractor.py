@@ -14,6 +14,7 @@ from agentmem.extraction.extracted import Extracted
 from agentmem.extraction.judge import Judge
 from agentmem.extraction.prompt import INSTRUCTIONS, Known, Transcript, shown, turn_line
 from agentmem.extraction.proposal import Proposal
+from agentmem.extraction.refusals import is_refusal
 from agentmem.extraction.rules import Bounds
 from agentmem.extraction.windows import Turn, windows
 
@@ -84,7 +85,9 @@ class Extractor:
             asked = self._chat_model.with_structured_output(Proposal, include_raw=True)
             answer: Any = asked.invoke(messages)
         except Exception as error:
-            raise ExtractionError(f"chat_model: it failed ({type(error).__name__}); nothing was changed") from error
+            raise ExtractionError(
+                f"chat_model: it failed ({type(error).__name__}); nothing was changed", transient=not is_refusal(error)
+            ) from error
         return _proposal(answer)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from agentmem import telemetry
 from agentmem.errors import BackendError
 from agentmem.minilm.weights import TOKENIZER, WEIGHTS
 
@@ -102,6 +103,7 @@ def _tokenizer(path: Path) -> Tokenizer:
 
 
 def _session(weights: Path) -> Any:  # noqa: ANN401 - it has no types
+    telemetry.silence()
     onnxruntime: Any = import_module("onnxruntime")
     safetensors: Any = import_module("safetensors")
     options = onnxruntime.SessionOptions()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from agentmem import telemetry
 from agentmem.errors import BackendError
 from agentmem.minilm.weights import MODEL
 
@@ -94,6 +95,7 @@ def _load(folder: Path | None) -> Any:  # noqa: ANN401 - its import takes second
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")
         import_module("tqdm.auto")  # in a notebook without widgets it warns, once, of bars that are not shown here
+    telemetry.silence()  # its other backends load onnxruntime
     from huggingface_hub import HfApi
     from sentence_transformers import SentenceTransformer
 

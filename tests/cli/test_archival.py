@@ -188,6 +188,8 @@ def test_the_formulas_of_an_explanation_are_those_of_the_scores(run):
     by_meaning = run("recall", "about it", "--min-score", "0", "--explain").out
     assert re.search(rf"score +[0-9.]+ +{re.escape(fused)}\n", re.sub(r" +\n", "\n", by_word))
     assert f"{scoring.MEANING_ALONE} * semantic, above {fused}" in by_meaning
+    order = f"{scoring.ORDER_SEMANTIC_SHARE} * semantic + {scoring.ORDER_LEXICAL_SHARE} * lexical"
+    assert re.search(rf"rank +[0-9.]+ +{re.escape(order)} \+ the boosts", by_word)
 
 
 def test_every_line_of_a_file_or_a_pipe_is_a_memory(run, tmp_path):

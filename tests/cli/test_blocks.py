@@ -184,15 +184,16 @@ def test_history_tells_who_did_what(run):
 
 def test_delete_tells_whether_there_was_one(run):
     run("blocks", "append", "core", "text")
-    assert run("blocks", "delete", "core", "--json").json == {"block_type": "core", "agent_id": None, "deleted": True}
-    assert run("blocks", "delete", "core", "--json").json["deleted"] is False
-    assert "nothing to delete" in run("blocks", "delete", "core").out
+    deleted = run("blocks", "delete", "core", "--yes", "--json").json
+    assert deleted == {"block_type": "core", "agent_id": None, "deleted": True}
+    assert run("blocks", "delete", "core", "--yes").code == 3
+    assert "what there is: " in run("blocks", "delete", "core", "--yes").err
 
 
 def test_delete_keeps_another_version_than_the_named_one(run):
     token = run("blocks", "append", "core", "one", "--json").json["updated_at"]
     run("blocks", "append", "core", "two")
-    assert run("blocks", "delete", "core", "--expected-updated-at", token).code == 4
+    assert run("blocks", "delete", "core", "--yes", "--expected-updated-at", token).code == 4
     assert run("blocks", "get", "core").code == 0
 
 

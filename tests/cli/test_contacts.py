@@ -155,7 +155,7 @@ def test_what_another_is_known_by_stays_theirs(run, sarah, contacts):
 def test_merge_makes_two_contacts_one(run, sarah, contacts):
     contacts.create(id="s2", email="sarah@example.com")
     contacts.patch_facts("s2", {"city": "Oslo"}, agent_id="support")
-    merged = run("contacts", "merge", "s2", "--into", "sarah", "--json").json
+    merged = run("contacts", "merge", "s2", "--into", "sarah", "--yes", "--json").json
     assert merged["id"] == "sarah"
     assert {each["value"] for each in merged["identifiers"]} == {"+14155550192", "sarah@example.com"}
     told = run("contacts", "show", "s2", "--agent", "support", "--json").json
@@ -164,7 +164,7 @@ def test_merge_makes_two_contacts_one(run, sarah, contacts):
 
 def test_reset_erases_what_one_agent_knows_and_nothing_else(run, sarah, contacts):
     contacts.patch_facts("sarah", {"budget": 100}, agent_id="sales")
-    assert run("contacts", "reset", "sarah", "--agent", "support", "--json").json == {
+    assert run("contacts", "reset", "sarah", "--agent", "support", "--yes", "--json").json == {
         "contact_id": "sarah",
         "agent_id": "support",
         "reset": True,
@@ -230,7 +230,11 @@ def test_stored_text_steers_no_terminal_and_is_no_markup(run, contacts):
         HOSTILE, HOSTILE, HOSTILE, agent_id="support", facts={HOSTILE: HOSTILE}, status=HOSTILE, notes=HOSTILE
     )
     contacts.add_open_item(HOSTILE, HOSTILE, agent_id="support", related_to=EntityRef(HOSTILE, HOSTILE))
-    for words in (("list",), ("show", HOSTILE, "--agent", "support"), ("reset", HOSTILE, "--agent", "support")):
+    for words in (
+        ("list",),
+        ("show", HOSTILE, "--agent", "support"),
+        ("reset", HOSTILE, "--agent", "support", "--yes"),
+    ):
         as_json = run("contacts", *words, "--json")
         assert safe(as_json.out)
         shown = run("contacts", *words)

@@ -58,6 +58,21 @@ def test_work_does_no_more_than_it_was_told_and_says_how_many(run, mem, monkeypa
     assert run("work", "--json", "--tenant", "other").json == {"read": 0}
 
 
+def test_work_says_how_many_could_not_be_read_for_the_moment_and_are_left_for_later(run, mem, models, clock):
+    def busy(_messages):
+        raise TimeoutError
+
+    models["scripted:mornings"].script = [busy]
+    for user in ("ada", "ben"):
+        deferred(mem, user)
+    assert run("work", "--model", "scripted:mornings", "--json").json == {"read": 0, "postponed": 2}
+    said = run("work", "--model", "scripted:mornings")
+    assert said.out == "No conversation was read. Left for later: 2; conversations show tells why.\n"
+    models["scripted:mornings"].script = [LEARNED]
+    clock.move(minutes=1)
+    assert run("work", "--model", "scripted:mornings").out == "Read 2 conversations.\n"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

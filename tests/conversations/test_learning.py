@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from agentmem.conversations.learning import CLAIM, MOST_ATTEMPTS
+from agentmem.conversations.claims import CLAIM, MOST_ATTEMPTS
+from agentmem.conversations.pauses import FIRST
 from agentmem.errors import BackendError
 from agentmem.tables import ConversationRow
 from agentmem.testing import HashingEmbeddings, ScriptedChatModel
@@ -274,8 +275,8 @@ def fails(messages):
     raise RuntimeError("overloaded by " + messages[-1].text)
 
 
-@pytest.mark.parametrize("step", [fails, "no thanks", {"facts": "I can only do mornings"}, {"facts": [{"fact": 1}]}])
-def test_a_model_that_fails_changes_nothing_and_is_noted_without_content(mem, model, tables, caplog, step):
+@pytest.mark.parametrize("step", ["no thanks", {"facts": "I can only do mornings"}, {"facts": [{"fact": 1}]}])
+def test_an_answer_that_cannot_be_used_changes_nothing_and_is_noted_without_content(mem, model, tables, caplog, step):
     caplog.set_level(logging.DEBUG)
     model.script = [step]
     record = talk(mem)
@@ -287,14 +288,24 @@ def test_a_model_that_fails_changes_nothing_and_is_noted_without_content(mem, mo
     assert mem.conversations.work() == 0
 
 
+def test_a_model_that_fails_changes_nothing_and_is_noted_without_content(mem, model, caplog):
+    caplog.set_level(logging.DEBUG)
+    model.script = [fails]
+    record = talk(mem)
+    assert (record.extraction, record.changes) == ("pending", ())
+    assert record.extraction_note == "chat_model: it failed (RuntimeError); nothing was changed"
+    assert (lines(mem), memory(mem).version) == ((), 0)
+    assert "mornings" not in caplog.text
+
+
 def test_a_later_window_that_fails_takes_all_with_it(mem, model):
     model.script = [PROPOSAL, fails]
     record = talk(mem, *[f"I can only do mornings before 9am {'and so on ' * 400}" for _ in range(12)])
     assert len(model.prompts) == 2
-    assert (record.extraction, record.changes, lines(mem)) == ("failed", (), ())
+    assert (record.extraction, record.changes, lines(mem)) == ("pending", (), ())
 
 
-def test_an_embedder_that_fails_leaves_the_conversation_for_later(mem, embeddings, caplog):
+def test_an_embedder_that_fails_leaves_the_conversation_for_later(mem, embeddings, clock, caplog):
     embeddings.off = True
     record = talk(mem)
     assert (record.status, record.extraction, record.changes) == ("ended", "pending", ())
@@ -302,23 +313,28 @@ def test_an_embedder_that_fails_leaves_the_conversation_for_later(mem, embedding
     assert "mornings" not in caplog.text + record.extraction_note
 
     embeddings.off = False
+    clock.now += FIRST
     assert mem.conversations.work() == 1
     assert mem.conversations.get(record.id).extraction == "done"
     assert len(lines(mem)) == 1
 
 
-def test_after_three_attempts_it_is_given_up(mem, embeddings):
-    embeddings.off = True
+def test_after_three_attempts_that_memory_came_between_it_is_given_up(mem, model):
+    def meanwhile(_messages):
+        mem.contacts.patch_facts("ada", {"times": len(model.prompts)}, agent_id="support")
+        return PROPOSAL
+
+    model.script = [meanwhile]
     record = talk(mem)
     for attempt in range(2, MOST_ATTEMPTS + 1):
         assert mem.conversations.work() == 0
         assert attempts(mem, record.id) == attempt
     assert mem.conversations.get(record.id).extraction == "failed"
-    embeddings.off = False
+    model.script = [PROPOSAL]
     assert mem.conversations.work() == 0
 
 
-def test_a_fault_while_it_is_written_takes_all_with_it_and_leaves_the_conversation_for_later(mem, monkeypatch):
+def test_a_fault_while_it_is_written_takes_all_with_it_and_leaves_the_conversation_for_later(mem, clock, monkeypatch):
     record = talk(mem, defer=True)
 
     def broken(*_args, **_options):
@@ -328,6 +344,7 @@ def test_a_fault_while_it_is_written_takes_all_with_it_and_leaves_the_conversati
         patched.setattr(house(mem).archival, "learn", broken)
         assert run(mem, record.id) is False
     assert memory(mem).version == 0
+    clock.now += FIRST
     assert mem.conversations.work() == 1
 
 

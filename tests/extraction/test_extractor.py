@@ -123,6 +123,13 @@ def test_a_model_that_fails_is_the_cause(extract):
     with pytest.raises(ExtractionError, match="RuntimeError") as caught:
         extract([failing], "u: Hi")
     assert isinstance(caught.value.__cause__, RuntimeError)
+    assert caught.value.transient
+
+
+def test_an_answer_that_cannot_be_used_is_not_asked_for_again(extract):
+    with pytest.raises(ExtractionError) as caught:
+        extract(["I would rather chat"], "u: Hi")
+    assert not caught.value.transient
 
 
 def test_a_model_without_structured_output_is_an_error(said, memory, at):

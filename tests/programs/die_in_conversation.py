@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -12,8 +13,8 @@ import agentmem
 from agentmem.testing import FrozenClock, HashingEmbeddings
 
 
-def main(home):
-    mem = agentmem.open(home, embeddings=HashingEmbeddings(), clock=FrozenClock())
+def main(home, options):
+    mem = agentmem.open(home, embeddings=HashingEmbeddings(), clock=FrozenClock(), **json.loads(options))
     with mem.conversations.start("support", phone="+14155550192") as conv:
         conv.add_message("user", "Hello")
         conv.say("Hello Ada")

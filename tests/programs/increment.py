@@ -1,10 +1,13 @@
-"""Adds one to a number in a block, again and again, by compare-and-set; tells how many were acknowledged."""
+"""Reads the name of a clock and how often by it to add one to a number in a block, by compare-and-set; says what was
+acknowledged, and reads on.
+"""
 
 # ruff: noqa: T201 - it speaks to the test through its output
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 from datetime import UTC, datetime, timedelta
@@ -33,15 +36,16 @@ def increment(memory):
         return
 
 
-def main(home, clock, count):
-    mem = agentmem.open(home, embeddings=HashingEmbeddings(), clock=CLOCKS[clock])
-    memory = mem.client("ada").memory
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for done in range(1, int(count) + 1):
-        increment(memory)
-        print(done, flush=True)
-    mem.close()
+def main(home, options):
+    for line in sys.stdin:
+        clock = line.strip()
+        with agentmem.open(home, embeddings=HashingEmbeddings(), clock=CLOCKS[clock], **json.loads(options)) as mem:
+            memory = mem.client(clock).memory
+            print("ready", flush=True)
+            for done in range(int(sys.stdin.readline())):
+                increment(memory)
+                print(done, flush=True)
+        print("done", flush=True)
 
 
 if __name__ == "__main__":
