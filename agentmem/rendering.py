@@ -98,10 +98,10 @@ def reminder(
 
 
 def answer(matches: Sequence[MemoryRecallResult]) -> str:
-    """What the `recall` tool says: the matches with their scores, or that there are none."""
+    """What the `recall` tool says: the matches with their sources and scores, or that there are none."""
     if not matches:
         return NO_MATCH
-    return _frame(ANSWER_FRAME, _ANSWER_INTRODUCTION, [_memory(match, score=True) for match in matches])
+    return _frame(ANSWER_FRAME, _ANSWER_INTRODUCTION, [_memory(match, asked=True) for match in matches])
 
 
 def reminder_unavailable() -> str:
@@ -158,13 +158,14 @@ def _block(block: MemoryBlock) -> list[str]:
     return [f"<block{_attributes(attributes)}>", *content, "</block>"]
 
 
-def _memory(match: MemoryRecallResult, *, score: bool = False) -> str:
+def _memory(match: MemoryRecallResult, *, asked: bool = False) -> str:
+    """One line; where the model asked for it, it is told how well it matches and who it comes from."""
     attributes = {"date": (match.occurred_at or match.created_at).date().isoformat()}
     if match.speaker:
         attributes["speaker"] = match.speaker
     attributes["scope"] = match.scope
-    if score:
-        attributes["score"] = f"{match.score:.2f}"
+    if asked:
+        attributes |= {"source": match.source, "score": f"{match.score:.2f}"}
     return f"<memory{_attributes(attributes)}>{escape(match.content)}</memory>"
 
 

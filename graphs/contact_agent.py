@@ -18,10 +18,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode
 
 import agentmem
-from agentmem.langgraph import MemoryContext, MemoryState, create_conversation_nodes, create_model_node
+from agentmem.langgraph import (
+    MemoryContext,
+    MemoryState,
+    create_conversation_nodes,
+    create_model_node,
+    create_tool_node,
+)
 from agentmem.testing import ScriptedChatModel
 
 if TYPE_CHECKING:
@@ -80,7 +85,7 @@ start, end = create_conversation_nodes(open_store, agent_id=AGENT, channel="voic
 builder = StateGraph(MemoryState, input_schema=MessagesState, output_schema=MessagesState, context_schema=MemoryContext)
 builder.add_node("start", start)
 builder.add_node("talk", create_model_node(open_store, chat_model(talking), TOOLS, PROMPT, agent_id=AGENT))
-builder.add_node("tools", ToolNode(TOOLS))
+builder.add_node("tools", create_tool_node(open_store, TOOLS, agent_id=AGENT))
 builder.add_node("end", end)
 builder.add_edge(START, "start")
 builder.add_edge("start", "talk")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from langchain.chat_models import init_chat_model
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.prebuilt import tools_condition
 
 import agentmem
 from agentmem import MemoryPolicy
@@ -20,6 +20,7 @@ from agentmem.langgraph import (
     create_memory_node,
     create_model_node,
     create_recall_tool,
+    create_tool_node,
 )
 from agentmem.testing import stand_in_model
 
@@ -46,7 +47,7 @@ builder.add_node(
         system_prompt="You are a support agent who knows the customer from earlier conversations.",
     ),
 )
-builder.add_node("tools", ToolNode(TOOLS))
+builder.add_node("tools", create_tool_node(open_store, TOOLS))
 builder.add_edge(START, "memory")
 builder.add_edge("memory", "model")
 builder.add_conditional_edges("model", tools_condition)

@@ -1,4 +1,4 @@
-"""The agents of this process: which graph answers for which agent, whose a thread is, and what one run noted."""
+"""The agents of this process: which graph answers for which agent, what one run was told and noted, ids as keys."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from agentmem.models import MemoryRecallResult, Scope
 
 
+class ForeignThreadError(InvalidInputError):
+    """A thread is someone else's."""
+
+    def __init__(self) -> None:
+        super().__init__("thread_id: this thread was begun for another user; start a new thread for this one")
+
+
 class Graph(Protocol):
     """A compiled LangGraph graph, as far as a run needs it."""
 
@@ -32,10 +39,26 @@ class Graph(Protocol):
         """Run the graph to its end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the client that runs a graph says about the run; the memory in the graph has to say the same.
+
+    Args:
+        store: The database.
+        scope: Whose run it is, with which agent.
+        thread_id: The thread it is in.
+    """
+
+    store: URL
+    scope: Scope
+    thread_id: str
+
+
 @dataclass
 class RunRecord:
-    """What the memory steps of one run note for its `RunResult`."""
+    """What one run was told by its client, if it has one, and what its memory steps note for its `RunResult`."""
 
+    told: Told | None = None
     matches: tuple[MemoryRecallResult, ...] = ()
     degraded: bool = False
 
@@ -44,9 +67,9 @@ _current: ContextVar[RunRecord | None] = ContextVar("agentmem_run", default=None
 
 
 @contextmanager
-def recording() -> Generator[RunRecord]:
-    """A record that the memory steps called inside, in this thread, task or their children, write to."""
-    record = RunRecord()
+def recording(told: Told | None = None) -> Generator[RunRecord]:
+    """A record that the memory steps called inside, in this thread, task or their children, read and write."""
+    record = RunRecord(told)
     token = _current.set(record)
     try:
         yield record
@@ -64,19 +87,9 @@ def fingerprint(scope: Scope) -> str:
     return f"{_hash(scope.tenant_id, scope.user_id)}.{_hash(scope.tenant_id, scope.user_id, scope.agent_id)}"
 
 
-def require_owner(begun_by: str, scope: Scope) -> None:
-    """Refuse a thread of another tenant or user; which agent began it does not matter here.
-
-    Args:
-        begun_by: The fingerprint in the thread's state; empty in a thread that nobody began.
-        scope: Who wants to go on with it.
-
-    Raises:
-        InvalidInputError: The thread is someone else's.
-    """
-    owner = fingerprint(scope).partition(".")[0]
-    if begun_by and begun_by.partition(".")[0] != owner:
-        raise InvalidInputError("thread_id: this thread was begun for another user; start a new thread for this one")
+def key_of(given_id: str) -> str:
+    """What a thread or a message is known by in SQL: its id may be anything a caller made up, of any length."""
+    return hashlib.sha256(given_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _hash(*ids: str | None) -> str:

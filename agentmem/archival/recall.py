@@ -92,6 +92,14 @@ class Filter:
         return allowed
 
 
+UNTRUSTED: Final[Source] = "tool"
+"""The source whose lines are put into no prompt by themselves, nor confirmed by what a caller says: what a tool said,
+anyone may have written. The `recall` tool shows them, with their source."""
+
+TRUSTED: Final = Filter(without_source=UNTRUSTED)
+"""The lines that may be put into a prompt by themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """How much is wanted of what, and in which order.

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from agentmem import inputs
-from agentmem.agents.graphs import Graph, RunRecord, recording, require_owner
+from agentmem.agents.graphs import Graph, RunRecord, Told, recording
 from agentmem.agents.settings import AgentRecord, AgentSettings, unfolded
 from agentmem.client.twin import twin
 from agentmem.contacts.identity import parse_source
 from agentmem.display import Values
-from agentmem.errors import InvalidInputError
+from agentmem.errors import BackendError, InvalidInputError
 from agentmem.models import RunResult, Scope
-from agentmem.policy import MemoryContext, RunOptions
+from agentmem.policy import MemoryContext, MemoryPolicy, RunOptions
 
 if TYPE_CHECKING:
     import builtins
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _OPERATOR: Final = "operator"
+_log: Final = logging.getLogger(__name__)
 
 
 class Agents:
@@ -222,16 +226,20 @@ class ClientAgents:
         Raises:
             NotFoundError: No graph was registered for the agent.
             InvalidInputError: The message is empty, the store is closed, or the thread was begun for another user;
-                the graph is not run then, so nothing of the message is in the thread.
-            BackendError: Memory cannot be reached and the policy says `on_failure="closed"`.
+                the graph is not run then, so nothing of the message is in the thread. Or the memory in the graph is of
+                another store, tenant, user or agent than this client and `agent_id`.
+            BackendError: Memory cannot be reached and the policy says `on_failure="closed"`, or nothing says whose the
+                thread is.
         """
-        graph, call, thread = self._prepare(agent_id, message, options, thread_id, config)
-        if get_state := getattr(graph, "get_state", None):
-            with _threads_are_optional():
-                self._require_own(get_state(_newest(call["config"])))
-        with recording() as record:
-            output = graph.invoke(**call)
-        return _result(output, thread, record)
+        call = self._prepare(agent_id, message, options, thread_id, config)
+        with recording(call.told) as record:
+            is_own = self._find(call, record)
+            get_state = getattr(call.graph, "get_state", None)
+            if not is_own and get_state:
+                with _threads_are_optional():
+                    self._claim(call, record, get_state(call.newest), is_free=is_own is False)
+            output = call.graph.invoke(**call.arguments)
+        return _result(output, call.told.thread_id, record)
 
     async def arun(
         self,
@@ -243,13 +251,16 @@ class ClientAgents:
         config: Mapping[str, Any] | None = None,
     ) -> RunResult:
         """Async twin of `run`, through the graph's own `ainvoke`: the same arguments, result and errors."""
-        graph, call, thread = self._prepare(agent_id, message, options, thread_id, config)
-        if aget_state := getattr(graph, "aget_state", None):
-            with _threads_are_optional():
-                self._require_own(await aget_state(_newest(call["config"])))
-        with recording() as record:
-            output = await graph.ainvoke(**call)
-        return _result(output, thread, record)
+        call = self._prepare(agent_id, message, options, thread_id, config)
+        with recording(call.told) as record:
+            is_own = await asyncio.to_thread(self._find, call, record)
+            aget_state = getattr(call.graph, "aget_state", None)
+            if not is_own and aget_state:
+                with _threads_are_optional():
+                    state = await aget_state(call.newest)
+                    await asyncio.to_thread(self._claim, call, record, state, is_free=is_own is False)
+            output = await call.graph.ainvoke(**call.arguments)
+        return _result(output, call.told.thread_id, record)
 
     def __repr__(self) -> str:
         return f"<ClientAgents user_id={self._user_id!r}>"
@@ -261,7 +272,7 @@ class ClientAgents:
         options: RunOptions | None,
         thread_id: str | None,
         config: Mapping[str, Any] | None,
-    ) -> tuple[Graph, dict[str, Any], str]:
+    ) -> _Call:
         self._house.require_open()
         limit = self._house.settings.max_id_chars
         inputs.identifier("agent_id", agent_id, limit=limit)
@@ -270,26 +281,69 @@ class ClientAgents:
         graph = self._house.agents.get(self._tenant_id, agent_id)
         own = _mapping("config", config)
         configurable = _mapping("config: configurable", own.get("configurable"))
-        thread = thread_id if thread_id is not None else configurable.get("thread_id", uuid4().hex)
-        configurable["thread_id"] = inputs.identifier("thread_id", thread, limit=limit)
-        call = {
+        given = thread_id if thread_id is not None else _as_text(configurable.get("thread_id", uuid4().hex))
+        configurable["thread_id"] = thread = inputs.identifier("thread_id", given, limit=limit)
+        arguments = {
             "input": {"messages": [{"role": "user", "content": message}]},
             "config": {**own, "configurable": configurable},
             "context": MemoryContext(user_id=self._user_id, agent_id=agent_id, memory_policy=policy),
         }
-        return graph, call, thread
+        scope = Scope(self._tenant_id, self._user_id, agent_id)
+        return _Call(graph, arguments, Told(self._house.database.url, scope, thread), policy)
 
-    def _require_own(self, snapshot: Any) -> None:  # noqa: ANN401 - LangGraph's StateSnapshot
-        """Refuse a thread of another user: LangGraph stores a run's input before any node could."""
+    def _find(self, call: _Call, record: RunRecord) -> bool | None:
+        """Whether the thread is the user's; False where it is nobody's, `None` where that cannot be found out."""
+        try:
+            return self._house.threads.find(call.told.scope, call.told.thread_id) is not None
+        except BackendError:
+            if call.policy.on_failure == "closed":
+                raise
+            record.degraded = True
+            return None
+
+    def _claim(self, call: _Call, record: RunRecord, snapshot: Any, *, is_free: bool) -> None:  # noqa: ANN401 - LangGraph's StateSnapshot
+        """Make the thread the user's before LangGraph stores anything in it; no node could do it in time.
+
+        One from before threads had rows is whose its state says. Where memory is
+        out of reach, a thread may be gone on with if its state says that it is
+        the user's, or if there is none.
+        """
         values = snapshot.values
-        begun_by = cast("dict[str, object]", values).get("memory_scope") if isinstance(values, dict) else None
-        require_owner(str(begun_by or ""), Scope(self._tenant_id, self._user_id))
+        stated = cast("dict[str, object]", values).get("memory_scope") if isinstance(values, dict) else None
+        begun_by = str(stated or "")
+        threads, told = self._house.threads, call.told
+        threads.require_begun(begun_by, told.scope, agent=False)
+        if not is_free and values and not begun_by:
+            raise BackendError("thread_id: memory is out of reach, and nothing else says whose this thread is")
+        try:
+            threads.claim(told.scope, told.thread_id)
+        except BackendError as error:
+            if call.policy.on_failure == "closed":
+                raise
+            _log.warning("a thread was not bound to its user: %s", error)
+            record.degraded = True
 
 
-def _newest(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The thread as it stands, also where a run is to begin at a checkpoint from before it had an owner."""
-    configurable = {name: value for name, value in config["configurable"].items() if name != "checkpoint_id"}
-    return {**config, "configurable": configurable}
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One run that is to be: of which graph, with what, and what its client says about it."""
+
+    graph: Graph
+    arguments: dict[str, Any]
+    told: Told
+    policy: MemoryPolicy
+
+    @property
+    def newest(self) -> dict[str, Any]:
+        """The thread as it stands, also where the run is to begin at a checkpoint from before it had an owner."""
+        config = self.arguments["config"]
+        configurable = {name: value for name, value in config["configurable"].items() if name != "checkpoint_id"}
+        return {**config, "configurable": configurable}
+
+
+def _as_text(thread_id: object) -> object:
+    """A UUID as LangGraph takes it, which makes text of it too."""
+    return str(thread_id) if isinstance(thread_id, UUID) else thread_id
 
 
 @contextmanager

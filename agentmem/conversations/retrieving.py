@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agentmem.archival.recall import Filter, Wish
+from agentmem.archival.recall import TRUSTED, Wish
 from agentmem.conversations import prompts
 
 if TYPE_CHECKING:
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from agentmem.conversations.store import ConversationStore
     from agentmem.database import Database
     from agentmem.models import Scope
-
-CONFIDENCE_FLOOR: Final = 0.5
-"""Facts below it are stored and listed, but in no prompt."""
-
-_UNTRUSTED: Final = "tool"
-"""The source whose lines are never put into a prompt by themselves: what a tool says, anyone may have written."""
 
 _CONSIDERED: Final = 200
 """How many of the newest lines are weighed where there is no question."""
@@ -66,7 +60,11 @@ class Retriever:
     def _newest(self, scope: Scope) -> dict[str, str]:
         with self._database.read() as session:
             lines = self._archival.newest(
-                session, scope, limit=_CONSIDERED, min_confidence=CONFIDENCE_FLOOR, without_source=_UNTRUSTED
+                session,
+                scope,
+                limit=_CONSIDERED,
+                min_confidence=TRUSTED.min_confidence,
+                without_source=TRUSTED.without_source,
             )
         return {line.id: line.content for line in prompts.foremost(lines, self._conversations.now())}
 
@@ -74,7 +72,7 @@ class Retriever:
         wish = Wish(
             limit=prompts.SHOWN,
             min_score=0,
-            only=Filter(min_confidence=CONFIDENCE_FLOOR, without_source=_UNTRUSTED),
+            only=TRUSTED,
             half_life_days=prompts.HALF_LIFE_DAYS,
         )
         return {match.id: match.content for match in self._recall.search([scope], query, wish)}

@@ -11,8 +11,9 @@ from langgraph.types import Overwrite
 
 from agentmem import rendering
 from agentmem.errors import ConflictError, InvalidInputError
-from agentmem.langgraph.inject import LC_SOURCE, messages_of, storable, turn_position
-from agentmem.langgraph.run import AnyRuntime, Binding, Run, UnavailableError, channel
+from agentmem.langgraph.inject import storable
+from agentmem.langgraph.messages import LC_SOURCE, channel, key, messages_of, turn_beginning
+from agentmem.langgraph.run import AnyRuntime, Binding, Run, UnavailableError
 
 if TYPE_CHECKING:
     from agentmem.client.conversations import Conversation
@@ -42,7 +43,7 @@ class Talk:
             update = run.attempt(lambda: self._begun(run, state))
         except UnavailableError:
             update = {"conversation_id": ""}
-        return {**update, "memory_scope": run.fingerprint}
+        return {**update, **run.bound()}
 
     def close(self, state: object, runtime: AnyRuntime, *, end: bool) -> dict[str, Any]:
         """Record what was said in the turn, and end the conversation if it is to end."""
@@ -51,7 +52,7 @@ class Talk:
             update = run.attempt(lambda: self._closed(run, state, end=end))
         except UnavailableError:
             update = {}
-        return {**update, "memory_scope": run.fingerprint}
+        return {**update, **run.bound()}
 
     def _begun(self, run: Run, state: object) -> dict[str, Any]:
         conversation = self._current(run, state)
@@ -99,8 +100,9 @@ def _open(run: Run, state: object) -> Conversation | None:
 
 def _recorded(run: Run, conversation: Conversation, state: object) -> dict[str, Any]:
     """Record what a conversation has not heard of the state's messages; what to remember about that in the state."""
-    messages = messages_of(state)
-    for message in _unheard(messages, _heard(state).get(conversation.id)):
+    messages = run.messages(state)
+    unheard = set(map(key, _unheard(messages_of(state), messages, _heard(state).get(conversation.id))))
+    for message in (one for one in messages if key(one) in unheard):
         role, text = _role(message), storable(message.text)[: run.mem.settings.max_block_chars]
         if role and text.strip() and not _is_recalled(message):
             conversation.add_message(role, text, external_id=message.id)
@@ -112,19 +114,16 @@ def _heard(state: object) -> dict[str, str]:
     return channel(state, "conversation_heard", {})
 
 
-def _unheard(messages: Sequence[AnyMessage], last: str | None) -> Sequence[AnyMessage]:
+def _unheard(everything: Sequence[AnyMessage], own: Sequence[AnyMessage], last: str | None) -> Sequence[AnyMessage]:
     """The messages after the last one that was heard; those of the current turn where that is not known.
 
     It is not known when a conversation begins: what a thread, or a caller's own history, holds from before is not
-    said in it.
+    said in it. The one that was heard may have become somebody else's since.
     """
-    for position, message in enumerate(messages):
+    for position, message in enumerate(everything):
         if last and message.id == last:
-            return messages[position + 1 :]
-    position = turn_position(messages) or 0
-    while position and isinstance(messages[position - 1], HumanMessage):
-        position -= 1
-    return messages[position:]
+            return everything[position + 1 :]
+    return own[turn_beginning(own) :]
 
 
 def _role(message: BaseMessage) -> Role | None:

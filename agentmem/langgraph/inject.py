@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from agentmem import rendering
 from agentmem.agents.graphs import current_run
 from agentmem.conversations import prompts
 from agentmem.errors import InvalidInputError
-from agentmem.langgraph.run import AnyRuntime, Binding, ContextAdapter, Run, Store, UnavailableError, channel
-
-LC_SOURCE: Final = "lc_source"
-"""LangChain's mark on messages that no person wrote; its value says who did."""
+from agentmem.langgraph.messages import LC_SOURCE, channel, current_turn, turn_position
+from agentmem.langgraph.run import AnyRuntime, Binding, ContextAdapter, Run, Store, UnavailableError
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -29,10 +27,10 @@ def recall_for_turn(binding: Binding, state: object, runtime: AnyRuntime) -> dic
     of a caller's input, is left in it.
     """
     run = binding.run(state, runtime)
-    turn = current_turn(messages_of(state))
+    turn = current_turn(run.messages(state))
     reminder = _reminder(run, turn.text) if turn and run.policy.archival_mode == "auto" else ""
     reminders = {_key(turn): reminder} if turn and reminder else {}
-    return {"system_reminders": reminders, "memory_scope": run.fingerprint}
+    return {"system_reminders": reminders, **run.bound()}
 
 
 def compose(
@@ -40,9 +38,9 @@ def compose(
 ) -> tuple[SystemMessage | None, list[AnyMessage]]:
     """The model step: a system message that ends in core memory, and messages with the turn's reminder.
 
-    Nothing of this is written to the state.
+    What others left in the thread is left out. Nothing of this is written to the state.
     """
-    return _with_core(run, with_facts(run, state, system)), _with_reminder(run, state, messages)
+    return _with_core(run, with_facts(run, state, system)), _with_reminder(run, state, run.own(messages))
 
 
 def with_facts(run: Run, state: object, system: SystemMessage | None) -> SystemMessage | None:
@@ -84,7 +82,7 @@ def inject_memory(
 
     Args:
         mem: The store, or a function that opens it when it is first needed; give the same function each time.
-        state: The graph's state, a `MemoryState` or one with its channels.
+        state: What the node takes, a `MemoryState` or one with its channels, whatever the graph's own state is.
         runtime: The node's runtime.
         system_prompt: Your own instructions.
         agent_id: The agent, in place of the context's.
@@ -105,32 +103,12 @@ def compose_for_node(run: Run, state: object, system_prompt: str | SystemMessage
     system = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
     if system and not system.content:
         system = None
-    messages = messages_of(state)
+    messages = run.messages(state)
     while messages and isinstance(messages[0], SystemMessage):
         system = messages[0] if system is None else _appended(system, _parts(messages[0]))
         messages = messages[1:]
     system, messages = compose(run, state, system, messages)
     return [*([system] if system else []), *messages]
-
-
-def messages_of(state: object) -> list[AnyMessage]:
-    """The messages of a graph's state."""
-    return convert_to_messages(channel(state, "messages", []))  # type: ignore[return-value]  # all it makes are AnyMessages
-
-
-def current_turn(messages: Sequence[BaseMessage]) -> HumanMessage | None:
-    """What the person said last; messages that only look like a person's are skipped."""
-    position = turn_position(messages)
-    return None if position is None else messages[position]  # type: ignore[return-value]  # _turn_position looks for it
-
-
-def turn_position(messages: Sequence[BaseMessage]) -> int | None:
-    """Where the message stands that the person said last."""
-    for position in range(len(messages) - 1, -1, -1):
-        message = messages[position]
-        if isinstance(message, HumanMessage) and LC_SOURCE not in message.additional_kwargs:
-            return position
-    return None
 
 
 def storable(text: str) -> str:
@@ -169,7 +147,7 @@ def _reminder(run: Run, said: str) -> str:
     if not query.strip():
         return ""
     try:
-        matches = run.recall(query, run.policy.archival_limit)
+        matches = run.recall(query, run.policy.archival_limit, asked=False)
     except UnavailableError:
         return rendering.reminder_unavailable()
     text, kept = rendering.reminder(matches, fits=lambda frame: _fits(frame, run.policy.archival_token_budget))
@@ -200,7 +178,8 @@ def _with_reminder(run: Run, state: object, messages: Sequence[AnyMessage]) -> l
             return list(messages)
         raise InvalidInputError(
             'memory_policy: archival_mode="auto" needs the memory step before the model; '
-            "build StateGraph(MemoryState, …) and add the node that create_memory_node(mem) makes"
+            "add the node that create_memory_node(mem) makes, and let a node of your own take a MemoryState: "
+            "def call_model(state: MemoryState, runtime), or add_node(…, input_schema=MemoryState)"
         )
     position = turn_position(messages)
     if position is None or not (reminder := reminders.get(_key(messages[position]))):

@@ -7,22 +7,60 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 from langchain.agents.middleware import AgentMiddleware
-from langchain.agents.middleware.types import ModelCallResult, ModelRequest, ModelResponse, TracePolicy, omit_payload
+from langchain.agents.middleware.types import (
+    ModelCallResult,
+    ModelRequest,
+    ModelResponse,
+    ToolCallRequest,
+    TracePolicy,
+    omit_payload,
+)
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from agentmem.errors import InvalidInputError
 from agentmem.langgraph.conversations import Talk
 from agentmem.langgraph.inject import compose, recall_for_turn, with_facts
 from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store
 from agentmem.langgraph.state import MemoryAgentState
-from agentmem.langgraph.tools import core_memory_tools, insert_tool, recall_tool
+from agentmem.langgraph.threads import note_answer
+from agentmem.langgraph.tools import core_memory_tools, guard_tool, insert_tool, recall_tool
 
 Tools = Literal["recall", "all"] | tuple[()]
 _TOOLS: Final = ("recall", "all", ())
 
 
-class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
+ToolAnswer = ToolMessage | Command[Any]
+
+
+class _Guarding(AgentMiddleware[MemoryAgentState, Any, Any]):
+    """What both have in common: no tool of the agent runs in somebody else's thread.
+
+    A run that is resumed begins with the tool, or the approval of it, that it
+    was interrupted in, and with no hook that comes before.
+    """
+
+    state_schema = MemoryAgentState
+    trace_policy = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
+
+    def __init__(self, binding: Binding) -> None:
+        super().__init__()
+        self._binding = binding
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolAnswer]) -> ToolAnswer:
+        """Call the tool, whichever it is, if the thread is the run's own."""
+        return guard_tool(self._binding, request) or handler(request)
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolAnswer]]
+    ) -> ToolAnswer:
+        """`wrap_tool_call`, with memory read off the event loop."""
+        return await asyncio.to_thread(guard_tool, self._binding, request) or await handler(request)
+
+
+class MemoryMiddleware(_Guarding):
     """Gives an agent of `create_agent` its memory.
 
     Core memory is read afresh for every call of the model and stands at the
@@ -30,11 +68,22 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
     a recall, whose matches the model sees right before the user's message, in
     that turn only. Neither is ever among the messages of the thread.
 
-    A thread stays with the user and agent that began it: a run of another raises
-    InvalidInputError before the model is called. LangGraph has stored the run's
-    input in the thread by then, so where callers choose their thread, run the
-    agent with `client.agents.run`, which looks first, or check whose it is
-    before you invoke it.
+    A thread stays with the user and agent that began it, and with whomever that
+    user is merged into, wherever the agent stands: alone, in a parent graph, in a
+    team, or behind a tool. A run of another raises InvalidInputError before the
+    model is called and before any tool runs. LangGraph has stored the run's
+    messages in the thread by then: from then on memory neither shows, records nor
+    learns from them, whatever kind they are. Each step of memory notes a digest of
+    the messages that are the user's; what has none when somebody is refused was
+    left by them. What parts of the graph without memory answered after memory's
+    last step has none either, and is left out with it.
+
+    That is so for runs that come to a step of memory. Who can invoke the graph by
+    hand and stop before one (`interrupt_before`, a `stream` that is not read on),
+    or call `update_state`, reads and writes the thread itself: what guards that is
+    the application's own access to its checkpointer. The parts of a graph that are
+    not memory's see what was left. So where callers choose their thread, run the
+    graph with `client.agents.run`, which looks before anything is stored.
 
         agent = create_agent(
             model,
@@ -53,9 +102,6 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         InvalidInputError: `mem`, `agent_id` or `tools` is none of these.
     """
 
-    state_schema = MemoryAgentState
-    trace_policy = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
-
     def __init__(
         self,
         mem: Store,
@@ -63,8 +109,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         tools: Tools = "recall",
         context: ContextAdapter | None = None,
     ) -> None:
-        super().__init__()
-        self._binding = Binding(mem, agent_id, context)
+        super().__init__(Binding(mem, agent_id, context))
         if tools not in _TOOLS:
             raise InvalidInputError('tools: must be "recall", "all", or () for none')
         editing = core_memory_tools(self._binding, agent=True) if tools == "all" else []
@@ -89,18 +134,24 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelCallResult[Any]:
         """Call the model with memory in its prompt."""
-        return handler(self._with_memory(request))
+        run, request = self._with_memory(request)
+        response = handler(request)
+        note_answer(run, response.result)
+        return response
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelCallResult[Any]:
         """`wrap_model_call`, with memory read off the event loop."""
-        return await handler(await asyncio.to_thread(self._with_memory, request))
+        run, request = await asyncio.to_thread(self._with_memory, request)
+        response = await handler(request)
+        await asyncio.to_thread(note_answer, run, response.result)
+        return response
 
-    def _with_memory(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+    def _with_memory(self, request: ModelRequest[Any]) -> tuple[Run, ModelRequest[Any]]:
         run = self._binding.run(request.state, request.runtime)
         system, messages = compose(run, request.state, request.system_message, request.messages)
-        return request.override(system_message=system, messages=messages, tools=self._offered(run, request))
+        return run, request.override(system_message=system, messages=messages, tools=self._offered(run, request))
 
     def _offered(self, run: Run, request: ModelRequest[Any]) -> list[BaseTool | dict[str, Any]]:
         """The request's tools; without an agent, the ones that write core memory offer the user's scope only."""
@@ -109,7 +160,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         return [self._for_user.get(id(tool), tool) for tool in request.tools]
 
 
-class ConversationMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
+class ConversationMiddleware(_Guarding):
     """Ties the turns of a thread to a conversation, for an agent of `create_agent`.
 
     A turn goes on with the thread's conversation, or starts one; what the user
@@ -147,9 +198,6 @@ class ConversationMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         InvalidInputError: `mem` or `agent_id` is none of these.
     """
 
-    state_schema = MemoryAgentState
-    trace_policy = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
-
     def __init__(
         self,
         mem: Store,
@@ -160,8 +208,7 @@ class ConversationMiddleware(AgentMiddleware[MemoryAgentState, Any, Any]):
         end_when: Callable[[MemoryAgentState], bool] | None = None,
         defer: bool = False,
     ) -> None:
-        super().__init__()
-        self._binding = Binding(mem, agent_id, context)
+        super().__init__(Binding(mem, agent_id, context))
         self._talk = Talk(self._binding, channel, defer)
         self._end_when = end_when
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool
+from langgraph.prebuilt import ToolNode
+from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime, get_runtime
+from langgraph.types import Command
 
 from agentmem.langgraph.conversations import Talk
 from agentmem.langgraph.inject import compose_for_node, recall_for_turn
-from agentmem.langgraph.run import Binding, ContextAdapter, Store
-from agentmem.langgraph.state import MemoryState
+from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store
+from agentmem.langgraph.state import NodeState
+from agentmem.langgraph.threads import note_answer
+from agentmem.langgraph.tools import guard_tool
 
-MemoryNode = Callable[[MemoryState, Runtime[Any]], dict[str, Any]]
+ToolAnswer = ToolMessage | Command[Any]
+MemoryNode = Callable[[NodeState, Runtime[Any]], dict[str, Any]]
 
 
 def create_memory_node(
@@ -35,9 +41,16 @@ def create_memory_node(
         builder.add_node("memory", create_memory_node(mem))
 
     A run of another user or agent in the thread raises InvalidInputError here.
-    LangGraph has stored the run's input in the thread by then, so where callers
-    choose their thread, run the graph with `client.agents.run`, which looks
-    first, or check whose it is before you invoke it.
+    LangGraph has stored the run's messages in the thread by then: from then on
+    memory neither shows, records nor learns from them, nor from what nodes without
+    memory answered after memory's last step. That is so for runs that come to a
+    step of memory; who can stop the graph before one, or call `update_state`, reads
+    and writes the thread itself. Nodes of your own do see what was left. So where
+    callers choose their thread, run the graph with `client.agents.run`, which looks
+    before anything is stored.
+
+    A turn that is resumed does not begin here: give it its tools with
+    `create_tool_node`.
 
     Args:
         mem: The store, or a function that opens it when it is first needed.
@@ -46,7 +59,7 @@ def create_memory_node(
     """
     binding = Binding(mem, agent_id, context)
 
-    def memory(state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
+    def memory(state: NodeState, runtime: Runtime[Any]) -> dict[str, Any]:
         return recall_for_turn(binding, state, runtime)
 
     return memory
@@ -60,7 +73,7 @@ def create_model_node(
     *,
     agent_id: str | None = None,
     context: ContextAdapter | None = None,
-) -> Runnable[MemoryState, dict[str, Any]]:
+) -> Runnable[NodeState, dict[str, Any]]:
     """A node that calls a chat model with the messages of the state and with memory.
 
     It works under `invoke` and `ainvoke`, and its tokens are streamed with
@@ -79,19 +92,59 @@ def create_model_node(
     chat = init_chat_model(model) if isinstance(model, str) else model
     bound: Runnable[LanguageModelInput, AIMessage] = chat.bind_tools(tools) if tools else chat
 
-    def prompt(state: MemoryState) -> tuple[list[BaseMessage], str]:
+    def prompt(state: NodeState) -> tuple[Run, list[BaseMessage]]:
         run = binding.run(state, get_runtime())
-        return compose_for_node(run, state, system_prompt), run.fingerprint
+        return run, compose_for_node(run, state, system_prompt)
 
-    def call(state: MemoryState, config: RunnableConfig) -> dict[str, Any]:
-        messages, fingerprint = prompt(state)
-        return {"messages": [bound.invoke(messages, config)], "memory_scope": fingerprint}
+    def update(run: Run, answer: AIMessage) -> dict[str, Any]:
+        note_answer(run, [answer])
+        return {"messages": [answer], **run.bound()}
 
-    async def acall(state: MemoryState, config: RunnableConfig) -> dict[str, Any]:
-        messages, fingerprint = await asyncio.to_thread(prompt, state)
-        return {"messages": [await bound.ainvoke(messages, config)], "memory_scope": fingerprint}
+    def call(state: NodeState, config: RunnableConfig) -> dict[str, Any]:
+        run, messages = prompt(state)
+        return update(run, bound.invoke(messages, config))
 
-    return RunnableLambda(call, acall, name="model")
+    async def acall(state: NodeState, config: RunnableConfig) -> dict[str, Any]:
+        run, messages = await asyncio.to_thread(prompt, state)
+        return await asyncio.to_thread(update, run, await bound.ainvoke(messages, config))
+
+    return _ModelNode(call, acall, name="model")
+
+
+def create_tool_node(
+    mem: Store,
+    tools: Sequence[BaseTool | Callable[..., Any]],
+    *,
+    agent_id: str | None = None,
+    context: ContextAdapter | None = None,
+    **options: Any,
+) -> ToolNode:
+    """LangGraph's `ToolNode`, whose tools never run in somebody else's thread.
+
+    A turn that was interrupted in a tool is resumed there, and no node that
+    comes before looks who resumes it. With this node it is refused before the
+    tool runs.
+
+        builder.add_node("tools", create_tool_node(mem, tools))
+
+    Args:
+        mem: The store, or a function that opens it when it is first needed.
+        tools: The tools, memory's and your own.
+        agent_id: The agent, in place of the context's.
+        context: Makes a `MemoryContext` of your own run context.
+        **options: What else `ToolNode` takes, such as `handle_tool_errors`.
+    """
+    binding = Binding(mem, agent_id, context)
+
+    def call(request: ToolCallRequest, execute: Callable[[ToolCallRequest], ToolAnswer]) -> ToolAnswer:
+        return guard_tool(binding, request) or execute(request)
+
+    async def acall(
+        request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[ToolAnswer]]
+    ) -> ToolAnswer:
+        return await asyncio.to_thread(guard_tool, binding, request) or await execute(request)
+
+    return ToolNode(tools, wrap_tool_call=call, awrap_tool_call=acall, **options)
 
 
 def create_conversation_nodes(
@@ -145,10 +198,17 @@ def create_conversation_nodes(
     """
     talk = Talk(Binding(mem, agent_id, context), channel, defer)
 
-    def start(state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
+    def start(state: NodeState, runtime: Runtime[Any]) -> dict[str, Any]:
         return talk.begin(state, runtime)
 
-    def end(state: MemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
+    def end(state: NodeState, runtime: Runtime[Any]) -> dict[str, Any]:
         return talk.close(state, runtime, end=True)
 
     return start, end
+
+
+class _ModelNode(RunnableLambda[NodeState, dict[str, Any]]):
+    """A runnable that can be called as well: LangGraph reads there what the node takes."""
+
+    def __call__(self, state: NodeState, config: RunnableConfig) -> dict[str, Any]:
+        return self.invoke(state, config)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
 from weakref import WeakKeyDictionary
 
 from langchain.tools import ToolRuntime
+from langchain_core.messages import AnyMessage
 from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
 import agentmem
 from agentmem import deadline, inputs
-from agentmem.agents.graphs import current_run, fingerprint, require_owner
+from agentmem.agents.graphs import current_run, fingerprint, key_of
 from agentmem.errors import BackendError, InvalidInputError, NotFoundError
+from agentmem.langgraph.messages import messages_of, without
+from agentmem.langgraph.threads import Left, RefusedError, behind, enter
 from agentmem.models import MemoryBlock, MemoryRecallResult, Scope
 from agentmem.policy import MemoryContext, MemoryPolicy
 
@@ -34,6 +37,9 @@ AnyRuntime = Runtime[Any] | ToolRuntime[Any, Any]
 ContextAdapter = Callable[[AnyRuntime], MemoryContext | Mapping[str, Any]]
 """Makes a MemoryContext of the run context an application has of its own."""
 
+NOT_THEIRS: Final = "Not done: somebody else answered for the user. Ask the user again if it is still wanted."
+"""What stands in a thread for what somebody else had a tool do, or answered in its place."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -43,18 +49,38 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an agent: whose memory it reads and writes, under which policy, in which thread."""
+    """One run of an agent: whose memory it reads and writes, under which policy, in which thread.
+
+    `left` is what others left in the thread.
+    """
 
     scope: Scope
     policy: MemoryPolicy
     client: Client
     mem: AgentMem
     thread_id: str | None
+    left: Left = field(default_factory=Left)
 
     @property
     def fingerprint(self) -> str:
         """What tells whose thread this is without naming anyone."""
         return fingerprint(self.scope)
+
+    def messages(self, state: object) -> list[AnyMessage]:
+        """The messages of a state, without those that others left in the thread."""
+        return self.own(messages_of(state))
+
+    def own(self, messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+        """The messages that no other left in the thread."""
+        return without(messages, self.left.messages, NOT_THEIRS) if self.left.messages else list(messages)
+
+    def may_call(self, call_id: str | None) -> bool:
+        """Whether no other approved a call of a tool."""
+        return call_id is None or key_of(call_id) not in self.left.calls
+
+    def bound(self) -> dict[str, Any]:
+        """What a step writes to the state: whose the thread is."""
+        return {"memory_scope": self.fingerprint}
 
     def core_blocks(self) -> list[MemoryBlock]:
         """The blocks that the policy puts into the prompt, in their order there.
@@ -69,14 +95,20 @@ class Run:
         blocks = self.attempt(lambda: self.client.memory.list_core(agent_id=agent_id))
         return [block for block in blocks if wanted[block.scope]]
 
-    def recall(self, query: str, limit: int) -> list[MemoryRecallResult]:
+    def recall(self, query: str, limit: int, *, asked: bool) -> list[MemoryRecallResult]:
         """What archival memory holds about a query that is not blank.
+
+        Args:
+            query: The query.
+            limit: How many matches at most.
+            asked: Whether the model asks. What it is shown unasked is trusted lines only.
 
         Raises:
             UnavailableError: It could not be asked.
         """
+        memory = self.client.memory
         ask = partial(
-            self.client.memory.recall,
+            memory.recall if asked else memory.recall_trusted,
             query,
             agent_id=self.scope.agent_id,
             limit=limit,
@@ -113,7 +145,11 @@ class Run:
         """Raise InvalidInputError on a conversation with another user or agent, as on their threads."""
         caller = conversation.caller_identity
         user_id = self.scope.user_id if self._is_user(caller) else caller
-        _require_thread(fingerprint(Scope(self.scope.tenant_id, user_id, conversation.agent_id)), self.scope)
+        begun_by = fingerprint(Scope(self.scope.tenant_id, user_id, conversation.agent_id))
+        try:
+            behind(self.mem).threads.require_begun(begun_by, self.scope, agent=True)
+        except InvalidInputError as error:
+            raise RefusedError(str(error)) from None
 
     def _is_user(self, caller: str) -> bool:
         """Whether a caller may be this run's user: by that id, by the one of a merge, or anonymous (`""`)."""
@@ -172,7 +208,9 @@ class Binding:
         """The run that a state and a runtime belong to.
 
         Raises:
-            InvalidInputError: The run has no sound memory context, or the thread was begun by another scope.
+            InvalidInputError: The run has no sound memory context, says another than its client, or is in a thread that
+                another scope began.
+            BackendError: Whose the thread is cannot be found out.
         """
         context = self._context(runtime)
         mem = _opened(self.mem)
@@ -187,8 +225,7 @@ class Binding:
             mem=mem,
             thread_id=_thread_id(runtime),
         )
-        _require_thread(str(channel(state, "memory_scope", "")), run.scope)
-        return run
+        return replace(run, left=enter(run, state, runtime))
 
     def _context(self, runtime: AnyRuntime) -> MemoryContext:
         given: object = self.context(runtime) if self.context else runtime.context
@@ -255,19 +292,3 @@ def _thread_id(runtime: AnyRuntime) -> str | None:
     # A configurable may be anything, a UUID for one; checkpointers make text of it too.
     about = runtime.execution_info
     return None if about is None or about.thread_id is None else str(about.thread_id)
-
-
-def _require_thread(begun_by: str, scope: Scope) -> None:
-    require_owner(begun_by, scope)
-    if begun_by and begun_by != fingerprint(scope):
-        raise InvalidInputError(
-            "agent_id: this thread was begun with another agent, or the parts of the graph name different ones; give "
-            "every part (middleware, nodes, tools) the same agent_id or leave it to the context, "
-            "and start a new thread for another agent"
-        )
-
-
-def channel(state: object, name: str, default: T) -> T:
-    """One channel of a graph's state, be that a mapping or an object; `default` where it was never written."""
-    value = cast("Mapping[str, T]", state).get(name) if isinstance(state, Mapping) else getattr(state, name, None)
-    return default if value is None else value

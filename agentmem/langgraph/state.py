@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired
 
 from langchain.agents import AgentState
 from langchain.agents.middleware.types import PrivateStateAttr
+from langchain_core.messages import AnyMessage
 from langgraph.graph import MessagesState  # pyright: ignore[reportMissingTypeStubs] # LangGraph's py.typed is one level up
 from typing_extensions import TypedDict
 
@@ -53,6 +54,16 @@ class MemoryState(MessagesState, MemoryChannels):
 
         StateGraph(MemoryState, input_schema=MessagesState, output_schema=MessagesState, context_schema=MemoryContext)
     """
+
+
+class NodeState(MemoryChannels):
+    """What our nodes read, whatever the graph's own state is: a `TypedDict`, a dataclass or a pydantic model.
+
+    LangGraph adds the private channels to the graph where they are not in its
+    state, and leaves `messages` as that declares it.
+    """
+
+    messages: list[AnyMessage]
 
 
 class MemoryAgentState(AgentState[Any], MemoryChannels):

@@ -6,17 +6,18 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from langchain.tools import ToolRuntime
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langgraph.prebuilt.tool_node import ToolCallRequest
 from pydantic import BaseModel, Field
 
 from agentmem import inputs, rendering
 from agentmem.errors import AgentMemError, BackendError, ConflictError, InvalidInputError, NotFoundError
-from agentmem.langgraph.inject import messages_of
-from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store, UnavailableError, broken_rules
+from agentmem.langgraph.messages import messages_of
+from agentmem.langgraph.run import NOT_THEIRS, Binding, ContextAdapter, Run, Store, UnavailableError, broken_rules
 from agentmem.models import ScopeName
 from agentmem.policy import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -166,9 +167,25 @@ def insert_tool(binding: Binding) -> BaseTool:
     )
 
 
+def guard_tool(binding: Binding, request: ToolCallRequest) -> ToolMessage | None:
+    """Look whose the thread is before any tool runs.
+
+    Returns:
+        What to answer in place of a tool whose call somebody else had approved; `None` if it may run.
+
+    Raises:
+        RefusedError: The thread is someone else's.
+    """
+    call = request.tool_call
+    run = binding.run(request.state, cast("Any", request).runtime)  # LangGraph leaves its parameters open
+    if run.may_call(call["id"]):
+        return None
+    return ToolMessage(NOT_THEIRS, name=call["name"], tool_call_id=call["id"], status="error")
+
+
 def _recall(run: Run, _key: str | None, *, query: str, limit: int) -> str:
     inputs.text("query", query)
-    return rendering.answer(run.recall(query, limit))
+    return rendering.answer(run.recall(query, limit, asked=True))
 
 
 def _append(run: Run, key: str | None, *, content: str, block: str, scope: ScopeName) -> str:
@@ -230,7 +247,7 @@ def _tool(
     def call(runtime: ToolRuntime[Any, Any], **given: Any) -> str:
         run = binding.run(runtime.state, runtime)
         try:
-            return run.attempt(lambda: work(run, _idempotency_key(runtime, name, given), **given))
+            return run.attempt(lambda: work(run, _idempotency_key(run, runtime, name, given), **given))
         except UnavailableError as error:
             raise ToolException(unavailable) from error
         except BackendError:
@@ -253,13 +270,12 @@ def _tool(
     )
 
 
-def _idempotency_key(runtime: ToolRuntime[Any, Any], name: str, given: dict[str, Any]) -> str | None:
+def _idempotency_key(run: Run, runtime: ToolRuntime[Any, Any], name: str, given: dict[str, Any]) -> str | None:
     """One key for one tool call: a graph that resumes may run the call again, and must not write twice."""
     call_id = runtime.tool_call_id
     for message in reversed(messages_of(runtime.state)):
         if isinstance(message, AIMessage) and any(call["id"] == call_id for call in message.tool_calls):
-            thread_id = runtime.execution_info.thread_id if runtime.execution_info else None
-            call = json.dumps([thread_id, message.id, call_id, name, given])
+            call = json.dumps([run.thread_id, message.id, call_id, name, given])
             return hashlib.sha256(call.encode()).hexdigest()
     return None
 

@@ -33,13 +33,14 @@ class SeenBlock:
 
 @dataclass(frozen=True, slots=True)
 class SeenMemory:
-    """A recalled line as the prompt showed it; `score` only in the answer of the `recall` tool."""
+    """A recalled line as the prompt showed it; `score` and `source` only in the answer of the `recall` tool."""
 
     content: str
     scope: str
     date: str
     speaker: str | None = None
     score: float | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def _memory(line: str) -> SeenMemory:
         date=shown["date"],
         speaker=shown.get("speaker"),
         score=float(shown["score"]) if "score" in shown else None,
+        source=shown.get("source"),
     )
 
 

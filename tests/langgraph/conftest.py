@@ -13,7 +13,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.prebuilt import tools_condition
 
 from agentmem.langgraph import (
     MemoryContext,
@@ -24,6 +24,7 @@ from agentmem.langgraph import (
     create_memory_node,
     create_model_node,
     create_recall_tool,
+    create_tool_node,
 )
 from agentmem.testing import HashingEmbeddings, ScriptedChatModel
 
@@ -53,7 +54,7 @@ def by_hand(mem, model, *, agent_id=None, context=None, tools=(), context_schema
     )
     builder.add_node("memory", create_memory_node(mem, agent_id=agent_id, context=context))
     builder.add_node("model", create_model_node(mem, model, own, SYSTEM, agent_id=agent_id, context=context))
-    builder.add_node("tools", ToolNode(own))
+    builder.add_node("tools", create_tool_node(mem, own, agent_id=agent_id, context=context))
     builder.add_edge(START, "memory")
     builder.add_edge("memory", "model")
     builder.add_conditional_edges("model", tools_condition)

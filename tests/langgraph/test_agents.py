@@ -7,9 +7,11 @@ import gc
 import weakref
 
 import pytest
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
 
 from agentmem import InvalidInputError, NotFoundError
 from agentmem.agents.graphs import shared_registry
@@ -91,12 +93,22 @@ def test_a_thread_that_no_memory_step_began_is_free(build, mem):
     assert mem.client("bob").agents.run("waiter", "hi", thread_id="t").text == "hello"
 
 
-def test_an_agent_named_in_the_graph_does_not_make_the_owner_a_stranger(build, mem):
-    graph = build(mem, scripted("one", "two"), agent_id="agent_emails", checkpointer=InMemorySaver())
-    mem.agents.register("waiter", graph)
-    agents = mem.client("ada").agents
+@pytest.mark.parametrize("how", ["run", "arun"])
+async def test_a_registered_graph_without_any_memory_has_threads_of_their_users_too(mem, how):
+    builder = StateGraph(MessagesState)
+    builder.add_node("echo", lambda _: {"messages": [AIMessage("hello")]})
+    builder.add_edge(START, "echo")
+    mem.agents.register("echo", graph := builder.compile(checkpointer=InMemorySaver()))
 
-    assert [agents.run("waiter", "hi", thread_id="t").text for _ in range(2)] == ["one", "two"]
+    async def ask(client):
+        if how == "arun":
+            return await client.agents.arun("echo", "hi", thread_id="t")
+        return client.agents.run("echo", "hi", thread_id="t")
+
+    await ask(mem.client("ada"))
+    with pytest.raises(InvalidInputError, match=REFUSED):
+        await ask(mem.client("bob"))
+    assert len(graph.get_state(thread()).values["messages"]) == 2
 
 
 def run(client, *arguments, **options):

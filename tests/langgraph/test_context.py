@@ -20,6 +20,7 @@ from agentmem.langgraph import (
     create_memory_node,
     create_model_node,
     create_recall_tool,
+    create_tool_node,
     inject_memory,
 )
 from agentmem.testing import seen_memory
@@ -42,6 +43,7 @@ PARTS = {
     "middleware": MemoryMiddleware,
     "memory node": create_memory_node,
     "model node": lambda mem: create_model_node(mem, scripted()),
+    "tool node": lambda mem: create_tool_node(mem, []),
     "recall": create_recall_tool,
     "core": create_core_memory_tools,
     "archival": create_archival_tools,

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from langchain_core.messages.utils import count_tokens_approximately
+from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import ValidationError
 
 import agentmem
-from agentmem import BackendError, InvalidInputError
+from agentmem import AgentMemError, BackendError, InvalidInputError, MemoryPolicy, RunOptions
 from agentmem.agents.graphs import recording
 from agentmem.testing import HashingEmbeddings, seen_memory
 
-from .conftest import ada, auto, calling, said, scripted
+from .conftest import ada, auto, calling, said, scripted, thread, with_middleware
+
+
+def run_agent(client, **options):
+    return client.agents.run("waiter", "hi", **options)
+
+
+def arun_agent(client, **options):
+    return asyncio.run(client.agents.arun("waiter", "hi", **options))
 
 
 def ask(way, mem, context, *, text="When does Acme renew?", model=None):
@@ -220,3 +232,83 @@ def test_a_bad_policy_is_refused_before_anything_runs(way, mem):
     with pytest.raises(ValidationError):
         way.run(way.build(mem, model), said("hi"), context=ada(archival_limit=0))
     assert model.prompts == []
+
+
+# What a tool said
+
+
+def test_what_a_tool_said_is_in_no_reminder_and_takes_no_place_there(way, mem, memory):
+    memory.remember([f"Acme renews in March {number}" for number in range(60)], source="tool")
+    memory.remember("Acme renews in March 99", source="tool", agent_id="agent_emails")
+    memory.remember("Acme is a customer")
+
+    (seen,), record, _ = ask(way, mem, auto("agent_emails", archival_limit=1, archival_min_score=0))
+
+    assert [one.content for one in seen.memories] == ["Acme is a customer"]
+    assert [match.content for match in record.matches] == ["Acme is a customer"]
+
+
+def test_the_recall_tool_shows_what_a_tool_said_with_its_source(way, mem, memory):
+    memory.remember("Acme renews in March", source="tool")
+    memory.remember("Acme renews in May", source="user")
+    model = scripted(calling("recall", query="When does Acme renew?"), "ok")
+
+    (_, seen), _, _ = ask(way, mem, ada(), model=model)
+
+    assert {one.content: one.source for one in seen.answers} == {
+        "Acme renews in March": "tool",
+        "Acme renews in May": "user",
+    }
+
+
+# Whose a thread is, when that cannot be read
+
+
+@pytest.fixture
+def break_threads(home, mem):
+    """Takes the table of threads away, as damage would."""
+
+    def damage():
+        with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
+            connection.execute("ALTER TABLE agentmem_thread RENAME TO gone")
+
+    return damage
+
+
+def test_a_new_thread_and_ones_own_go_on_without_memory_knowing_whose_they_are(way, mem, break_threads):
+    graph = way.build(mem, scripted("one", "two", "three"), checkpointer=InMemorySaver())
+    way.run(graph, said("hi"), thread(), ada())
+    break_threads()
+    with recording() as record:
+        way.run(graph, said("hi again"), thread(), ada())
+        way.run(graph, said("hi"), thread("new"), ada())
+    assert record.degraded
+
+
+@pytest.mark.parametrize("policy", [{}, {"on_failure": "closed"}])
+def test_a_thread_is_never_another_users_because_memory_is_out_of_reach(way, mem, break_threads, policy):
+    graph = way.build(mem, model := scripted("one", "never"), checkpointer=InMemorySaver())
+    way.run(graph, said("hi"), thread(), ada())
+    break_threads()
+    with pytest.raises(AgentMemError):
+        way.run(graph, said("What was said?"), thread(), {"user_id": "bob", "memory_policy": policy})
+    assert len(model.prompts) == 1
+
+
+@pytest.mark.parametrize("ask_agent", [run_agent, arun_agent])
+def test_a_registered_agent_goes_on_in_its_users_thread_alone_when_memory_is_out_of_reach(
+    mem, break_threads, ask_agent
+):
+    graph = with_middleware(mem, model := scripted("one", "two", "three", "never"), checkpointer=InMemorySaver())
+    mem.agents.register("waiter", graph)
+    ask_agent(mem.client("ada"), thread_id="t")
+    break_threads()
+
+    assert ask_agent(mem.client("ada"), thread_id="t").degraded
+    assert ask_agent(mem.client("bob"), thread_id="new").degraded
+    with pytest.raises(AgentMemError):
+        ask_agent(mem.client("bob"), thread_id="t")
+    closed = RunOptions(memory_policy=MemoryPolicy(on_failure="closed"))
+    with pytest.raises(BackendError):
+        ask_agent(mem.client("ada"), thread_id="t", options=closed)
+    assert len(model.prompts) == 3

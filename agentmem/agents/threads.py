@@ -1,0 +1,345 @@
+"""Whose a LangGraph thread is: a row for each, which the first to begin it writes, and what others left in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, null, union_all
+from sqlmodel import Session, col, delete, select
+
+from agentmem import inputs, revisions
+from agentmem.agents.graphs import ForeignThreadError, fingerprint, key_of
+from agentmem.database import in_batches, rows
+from agentmem.errors import InvalidInputError
+from agentmem.merged import current_user, ids_of, lock_people
+from agentmem.models import Scope
+from agentmem.tables import RefusedMessageRow, ThreadRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from agentmem.database import Database
+
+DIGEST_LENGTH: Final = 32
+"""How long the digest of a message is: so long that nobody finds a second message with the same."""
+
+MOST_KEPT: Final = 2_000
+"""Of how many messages it is known whose they are: the newest of a thread."""
+
+MOST_REFUSED: Final = 1_000
+"""How many messages of others are noted of a thread before nobody goes on with it."""
+
+DOUBT: Final = "resumed"
+"""What is noted, beside digests, of a thread in which others may have left more than was in sight."""
+
+_NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SortedOut:
+    """What a step saw for the first time.
+
+    Args:
+        own: The digests of messages that are the user's or their agents'.
+        foreign: Those of messages that others left.
+        is_settled: Whether nothing that others left can be out of sight any more.
+    """
+
+    own: Sequence[str]
+    foreign: Sequence[str]
+    is_settled: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.own or self.foreign or self.is_settled)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRun:
+    """What a step saw of a run that it refused.
+
+    Args:
+        digests: Those of the messages in sight, in their order.
+        turn: Those of the refused turn, for a thread of which no message is known.
+        calls: The hashes of the tool calls that the run approved.
+    """
+
+    digests: Sequence[str]
+    turn: Sequence[str]
+    calls: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the messages of one thread.
+
+    Args:
+        own: The digests of its user's, and of what was said to them.
+        refused: Those of what others left in it, the hashes of the tool calls that they approved, and `DOUBT`.
+    """
+
+    own: Sequence[str] = ()
+    refused: frozenset[str] = frozenset()
+
+    def left(self, digests: Sequence[str]) -> set[str]:
+        """Those of a state's digests that others left; so may be all that is older than what is known."""
+        older = digests[: self._beginning(digests)] if self.refused else ()
+        return {one for one in digests if one in self.refused}.union(older)
+
+    def unknown(self, digests: Sequence[str]) -> list[str]:
+        """Those of which it is not known whose they are."""
+        known = self.refused.union(self.own)
+        return [one for one in digests[self._beginning(digests) :] if one not in known]
+
+    def sort_out(self, digests: Sequence[str], said: Collection[str], *, is_resumed: bool) -> SortedOut:
+        """Tell the user's new messages from what others left out of sight.
+
+        Those were added to the thread before its user came back. So what is new
+        stands after all that is known and begins with what they said last, and
+        there is nothing new where a run goes on in the middle of an earlier one.
+
+        Args:
+            digests: Those of the messages that a step of the user sees, in their order.
+            said: Those of them that a person may have said.
+            is_resumed: Whether the step is the first of a run that goes on with an earlier one.
+        """
+        unknown = self.unknown(digests[-MOST_KEPT:])
+        if DOUBT not in self.refused:
+            return SortedOut(unknown, (), is_settled=False)
+        own, asked = set(self.own), set(said) - self.refused
+        last = max((place for place, one in enumerate(digests) if one in own), default=-1)
+        turn = max((place for place, one in enumerate(digests) if one in asked), default=-1)
+        new = frozenset[str]() if is_resumed else set(digests[max(last + 1, turn if turn > last else 0) :])
+        return SortedOut(
+            [one for one in unknown if one in new],
+            [one for one in unknown if one not in new],
+            is_settled=not is_resumed and turn > last >= 0,
+        )
+
+    def _beginning(self, digests: Sequence[str]) -> int:
+        """Where the messages begin of which it can be known whose they are."""
+        if len(self.own) < MOST_KEPT:
+            return 0
+        own = set(self.own)
+        return next((place for place, one in enumerate(digests) if one in own), 0)
+
+
+class ThreadStore:
+    """The threads of every tenant.
+
+    A thread lives in a checkpointer, which knows no tenants: its id is one for
+    the whole store. Whoever was merged into another is the same person here.
+
+    Args:
+        database: Where it is kept whose they are.
+        clock: What time it is.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def find(self, scope: Scope, thread_id: str) -> Known | None:
+        """What is known of someone's own thread; `None` where nobody began it.
+
+        Raises:
+            ForeignThreadError: It is someone else's.
+            InvalidInputError: Others left too much in it.
+        """
+        with self._database.read() as session:
+            return _found(session, scope, key_of(thread_id))
+
+    def claim(self, scope: Scope, thread_id: str) -> Known:
+        """Make a thread someone's that nobody began; of two who do it at once, one comes second.
+
+        Returns:
+            What is known of it.
+
+        Raises:
+            ForeignThreadError: It is someone else's.
+            InvalidInputError: Its id is no text that a store keeps, or others left too much in it.
+        """
+        inputs.text("thread_id", thread_id, empty=True)
+        key = key_of(thread_id)
+
+        def body(session: Session) -> Known:
+            lock_people(session, scope.tenant_id, scope.user_id)
+            found = _found(session, scope, key)
+            if found is not None:
+                return found
+            now = revisions.now(self._clock)
+            row = ThreadRow(
+                key=key, thread_id=thread_id, tenant_id=scope.tenant_id, user_id=scope.user_id, created_at=now
+            )
+            session.add(row)
+            session.flush()  # a second one is refused by the key, and reads again
+            return Known((), _refused(session, key))
+
+        return self._database.write(body)
+
+    def note(self, thread_id: str, sorted_out: SortedOut) -> None:
+        """Note what a step of a thread's own user saw for the first time."""
+        key = key_of(thread_id)
+
+        def body(session: Session) -> None:
+            row = session.exec(select(ThreadRow).where(ThreadRow.key == key).with_for_update()).one_or_none()
+            if row is None or not row.user_id:  # its user was forgotten meanwhile: nothing of theirs is kept
+                return
+            if sorted_out.own:
+                seen = set(sorted_out.own)
+                kept = [one for one in _digests(row.ledger) if one not in seen]
+                row.ledger = "".join([*kept, *sorted_out.own][-MOST_KEPT:])
+            _add_refused(session, key, sorted_out.foreign)
+            if sorted_out.is_settled:
+                session.exec(
+                    delete(RefusedMessageRow).where(
+                        col(RefusedMessageRow.thread_key) == key, col(RefusedMessageRow.message_key) == DOUBT
+                    )
+                )
+
+        self._database.write(body)
+
+    def refuse(self, thread_id: str, refused: RefusedRun) -> None:
+        """Note what somebody left in a thread that is another's: what its own user's steps never saw."""
+        key = key_of(thread_id)
+
+        def body(session: Session) -> None:
+            found = rows(session, _THREAD, key=key)
+            known = Known(_digests(next((row.ledger for row in found if row.ledger), "")), _keys(found))
+            left = known.unknown(refused.digests) if known.own else refused.turn
+            # What refused it may be shown a part of the thread alone.
+            _add_refused(session, key, [DOUBT, *refused.calls, *left])
+
+        self._database.write(body)
+
+    def require_begun(self, begun_by: str, scope: Scope, *, agent: bool) -> None:
+        """Refuse a thread by what its state says of who began it; it may say nothing.
+
+        Args:
+            begun_by: The fingerprint in the state.
+            scope: Who wants to go on with it, with which agent.
+            agent: Whether it has to be the same agent, too.
+
+        Raises:
+            ForeignThreadError: It is someone else's.
+            InvalidInputError: It was begun with another agent.
+        """
+        if not begun_by or begun_by == fingerprint(scope):
+            return
+        with self._database.read() as session:
+            ids = {scope.user_id, *ids_of(session, scope.tenant_id, scope.user_id)}
+        own = [fingerprint(Scope(scope.tenant_id, one, scope.agent_id)) for one in ids]
+        if begun_by.partition(".")[0] not in {one.partition(".")[0] for one in own}:
+            raise ForeignThreadError
+        if agent and begun_by not in own:
+            raise InvalidInputError(
+                "agent_id: this thread was begun with another agent, or the parts of the graph name different ones; "
+                "give every part (middleware, nodes, tools) the same agent_id or leave it to the context, "
+                "and start a new thread for another agent"
+            )
+
+    def is_one_person(self, tenant_id: str, one: str, other: str) -> bool:
+        """Whether two ids are of one person, who was merged."""
+        with self._database.read() as session:
+            return _is_one_person(session, tenant_id, one, other)
+
+
+def of_person(session: Session, tenant_id: str, user_ids: Sequence[str], spoken_in: Iterable[str]) -> set[str]:
+    """The ids of a person's threads.
+
+    Args:
+        session: A snapshot or a transaction.
+        tenant_id: The account.
+        user_ids: Every id of theirs.
+        spoken_in: The threads of their conversations; those that somebody else began are not theirs.
+    """
+    own = col(ThreadRow.tenant_id) == tenant_id, col(ThreadRow.user_id).in_(user_ids)
+    named = set(session.exec(select(ThreadRow.thread_id).where(*own)))
+    by_key = {key_of(thread_id): thread_id for thread_id in spoken_in}
+    for keys in in_batches(sorted(by_key)):
+        begun = session.exec(select(ThreadRow.key).where(col(ThreadRow.key).in_(keys))).all()
+        named.update(by_key[key] for key in keys if key not in begun)
+    return {thread_id for thread_id in named if thread_id is not None}
+
+
+def keep(session: Session, scope: Scope, thread_ids: Iterable[str], *, moment: datetime) -> None:
+    """Give every thread of a person a row, so that they are found once nothing else names them."""
+    by_key = {key_of(thread_id): thread_id for thread_id in thread_ids}
+    for keys in in_batches(sorted(by_key)):
+        begun = session.exec(select(ThreadRow.key).where(col(ThreadRow.key).in_(keys))).all()
+        session.add_all(
+            ThreadRow(
+                key=key,
+                thread_id=by_key[key],
+                tenant_id=scope.tenant_id,
+                user_id=scope.user_id,
+                created_at=moment,
+            )
+            for key in keys
+            if key not in begun
+        )
+
+
+def empty(session: Session, thread_ids: Iterable[str], *, moment: datetime) -> None:
+    """Leave threads to nobody, those too of which it was not known whose they are."""
+    for keys in in_batches(sorted(map(key_of, thread_ids))):
+        _delete(session, keys)
+        session.add_all(
+            ThreadRow(key=key, thread_id=None, tenant_id=_NOBODY, user_id=_NOBODY, created_at=moment) for key in keys
+        )
+
+
+def _delete(session: Session, keys: Sequence[str]) -> None:
+    session.exec(delete(ThreadRow).where(col(ThreadRow.key).in_(keys)))
+    session.exec(delete(RefusedMessageRow).where(col(RefusedMessageRow.thread_key).in_(keys)))
+
+
+def _found(session: Session, scope: Scope, key: str) -> Known | None:
+    found = rows(session, _THREAD, key=key)
+    owner = next((row for row in found if row.tenant_id is not None), None)
+    if owner is None:  # others left something in it, and nobody began it
+        return None
+    if owner.tenant_id != scope.tenant_id or not _is_one_person(session, scope.tenant_id, owner.user_id, scope.user_id):
+        raise ForeignThreadError
+    refused = _keys(found)
+    if len(refused) >= MOST_REFUSED:
+        raise InvalidInputError("thread_id: others left too much in this thread; start a new one")
+    return Known(_digests(owner.ledger), refused)
+
+
+def _keys(found: Iterable[Any]) -> frozenset[str]:
+    return frozenset(row.message_key for row in found if row.message_key is not None)
+
+
+def _digests(ledger: str) -> tuple[str, ...]:
+    return tuple(ledger[place : place + DIGEST_LENGTH] for place in range(0, len(ledger), DIGEST_LENGTH))
+
+
+def _is_one_person(session: Session, tenant_id: str, one: str, other: str) -> bool:
+    if one == other:
+        return True
+    first, second = session.exec(select(current_user(tenant_id, one), current_user(tenant_id, other))).one()
+    return bool(first == second)
+
+
+def _refused(session: Session, key: str) -> frozenset[str]:
+    statement = select(RefusedMessageRow.message_key).where(RefusedMessageRow.thread_key == key)
+    return frozenset(session.exec(statement).all())
+
+
+def _add_refused(session: Session, key: str, digests: Iterable[str]) -> None:
+    known = _refused(session, key)
+    new = [one for one in dict.fromkeys(digests) if one not in known][: max(0, MOST_REFUSED - len(known))]
+    session.add_all(RefusedMessageRow(thread_key=key, message_key=one) for one in new)
+
+
+_THREAD: Final[Any] = union_all(
+    select(ThreadRow.tenant_id, ThreadRow.user_id, ThreadRow.ledger, null().label("message_key")).where(
+        ThreadRow.key == bindparam("key")
+    ),
+    select(null(), null(), null(), RefusedMessageRow.message_key).where(
+        col(RefusedMessageRow.thread_key) == bindparam("key")
+    ),
+)
+"""A thread's owner, and a row for each message that others left in it: it is read at every step of an agent."""
