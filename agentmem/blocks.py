@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select, update
 from agentmem import idempotency, inputs, revisions
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.idempotency import FirstResult
+from agentmem.merged import lock_people
 from agentmem.models import Action, BlockVersion, MemoryBlock, Scope
 from agentmem.tables import ARCHIVAL, BlockVersionRow, MemoryBlockRow
 
@@ -96,6 +97,7 @@ class BlockStore:
         values = {"content": content, **revisions.marks(description=description, read_only=read_only)}
 
         def body(session: Session) -> MemoryBlock:
+            lock_people(session, scope.tenant_id, scope.user_id)
             row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
             live = None if row is None else revisions.block(row)
             same = live is not None and all(getattr(live, name) == value for name, value in values.items())
@@ -128,6 +130,7 @@ class BlockStore:
         first = FirstResult(scope, idempotency_key, "append", [block_type, content])
 
         def body(session: Session) -> MemoryBlock:
+            lock_people(session, scope.tenant_id, scope.user_id)
             if (done := first.find(session)) is not None:
                 return _as_of(session, scope, block_type, done)
             row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
@@ -166,6 +169,7 @@ class BlockStore:
         first = FirstResult(scope, idempotency_key, "replace", [block_type, old, new])
 
         def body(session: Session) -> MemoryBlock:
+            lock_people(session, scope.tenant_id, scope.user_id)
             if (done := first.find(session)) is not None:
                 return _as_of(session, scope, block_type, done)
             row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
@@ -201,6 +205,7 @@ class BlockStore:
         """
 
         def body(session: Session) -> None:
+            lock_people(session, scope.tenant_id, scope.user_id)
             row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
             if row is None:
                 return
@@ -225,7 +230,7 @@ class BlockStore:
         return [_version(row) for row in rows]
 
     def move(self, session: Session, loser: Scope, winner: Scope, *, moment: datetime, actor: str) -> None:
-        """Make the blocks of one scope another's, near the end of a transaction that merges two users.
+        """Make the blocks of one scope another's, in a transaction that has locked both users and merges them.
 
         A block comes along with its history. Where the other scope has one of
         that name, what this one says is added at its end, be it then over the

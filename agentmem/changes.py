@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlmodel import Session, col, insert, or_, select, update
 
-from agentmem.database import advance_changes, in_batches
+from agentmem import numbers
+from agentmem.database import in_batches
 from agentmem.lifetimes import cutoff, hour, over, retention_days
 from agentmem.records import ChangeAction, ChangeKind, Json, MemoryChange
 from agentmem.tables import ArchivalLineRow, BlockVersionRow, MemoryBlockRow, MemoryChangeRow
@@ -54,10 +55,9 @@ def record(
     moment: datetime,
     conversation_id: str | None = None,
 ) -> None:
-    """Add to the feed of the scope's user, in the transaction that makes the changes, near its end."""
+    """Add to the feed of the scope's user, who is locked, in the transaction that makes the changes, near its end."""
     if not changes:
         return
-    first = advance_changes(session, len(changes)) + 1
     common = {
         "tenant_id": scope.tenant_id,
         "user_id": scope.user_id,
@@ -78,7 +78,7 @@ def record(
             "expires_at": change.expires_at,
             **common,
         }
-        for number, change in enumerate(changes, start=first)
+        for number, change in zip(numbers.take(session, "changes", len(changes)), changes, strict=True)
     ]
     session.exec(insert(MemoryChangeRow), params=rows)
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
-from sqlmodel import Session, col, update
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
+from sqlmodel import Session
 
+from agentmem import private
 from agentmem.errors import BackendError, InvalidInputError
 from agentmem.migrations import HEAD, VERSION_TABLE, upgrade
 from agentmem.tables import STATE_ID, StoreStateRow
@@ -28,10 +33,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 20
-_REFUSALS: Final = 5
+_REFUSALS: Final = 10
 _IDS_AT_ONCE: Final = 500
 _BUSY_MILLISECONDS: Final = 30_000
+"""How long a writer waits for the others: for a lock, and again and again for its turn."""
+
 _MOMENT_MILLISECONDS: Final = 100
+_MIGRATION_MILLISECONDS: Final = 600_000
+_LONGEST_PAUSE: Final = 0.1
 _WRITES: Final = "agentmem_writes"
 _RACED: Final = ("40001", "40P01")
 """What PostgreSQL says when two transactions cannot both be done as they are: one of them is to be run again."""
@@ -45,8 +54,11 @@ class Database:
     """One SQL database with agentmem's schema.
 
     Reads see one snapshot each. A write is a function of a session that is run
-    in one transaction, and run again when another writer came between, so what
-    it decides is always decided on what it read.
+    in one transaction, and run again when another writer came between.
+
+    On SQLite a transaction that writes is alone from its beginning. On
+    PostgreSQL it sees, statement by statement, what others commit: it is to
+    `lock` what it decides on before it reads it.
 
     Args:
         url: A SQLAlchemy URL, or the path of a SQLite file.
@@ -73,18 +85,26 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Session]:
         """One snapshot."""
-        with _translated(), Session(self._bind(writes=False), expire_on_commit=False) as session:
-            yield session
+        try:
+            with _translated(), Session(self._bind(writes=False), expire_on_commit=False) as session:
+                yield session
+        except (RacedError, IntegrityError) as error:
+            raise BackendError(f"database: it could not be read ({type(error).__name__}); try again") from _bare(error)
 
     def write(self, body: Callable[[Session], T]) -> T:
         """What `body` returns, once its transaction is committed.
 
+        It is run again when another transaction came between, until half a
+        minute is over; as long it waits for a lock. What a rule of the schema
+        refuses ten times is refused for good.
+
         Raises:
             BackendError: The database could not do it; nothing was written.
         """
+        give_up_at = time.monotonic() + _BUSY_MILLISECONDS / 1000
         last: Exception | None = None
         refused = 0
-        for attempt in range(_ATTEMPTS):
+        for attempt in count():
             try:
                 with _translated(), Session(self._bind(writes=True), expire_on_commit=False) as session:
                     result = body(session)
@@ -93,19 +113,20 @@ class Database:
             except RacedError as error:
                 last = error
             except IntegrityError as error:  # two writers created one row, or it is refused for good
+                last = _bare(error)
                 refused += 1
                 if refused == _REFUSALS:
-                    raise BackendError(
-                        "database: a rule of the schema refused the write; nothing was written"
-                    ) from error
-                last = error
-            time.sleep(0.002 * attempt)
+                    said = "database: a rule of the schema refused the write; nothing was written"
+                    raise BackendError(said) from last
+            if time.monotonic() >= give_up_at:
+                break
+            time.sleep(min(0.002 * attempt, _LONGEST_PAUSE))
         raise BackendError("database: too many writers changed the same rows at once; try again") from last
 
     @property
     def is_file(self) -> bool:
         """Whether it is a SQLite file, whose traces and log are ours to remove; a server looks after its own."""
-        return self.url.get_backend_name() == "sqlite"
+        return self.url.get_backend_name() == _SQLITE
 
     def rewrite(self) -> None:
         """Write a SQLite file anew, so that nothing is left in it of what was deleted.
@@ -160,38 +181,48 @@ class Database:
         with _translated(), self._bind(writes=False).connect() as connection:
             if _version(connection) == HEAD:
                 return
-        with _translated(), self._bind(writes=True).begin() as connection:
-            upgrade(connection)
+        try:
+            with _translated(), self._bind(writes=True).begin() as connection:
+                if (
+                    connection.dialect.name == _POSTGRESQL
+                ):  # whoever opens it at the same moment waits, and finds it done
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_MIGRATION_MILLISECONDS}")
+                    connection.execute(_LOCK, {"key": _key("schema")})
+                upgrade(connection)
+        except (RacedError, IntegrityError) as error:
+            said = "database: another program changed the schema at the same time; try again"
+            raise BackendError(said) from _bare(error)
 
 
-def advance(session: Session, changes: int) -> int:
-    """Take the next `changes` numbers of the store's change counter and return the one before the first.
+def is_postgresql(session: Session) -> bool:
+    """Whether a session is one of PostgreSQL, which has many writers at once."""
+    return session.get_bind().dialect.name == _POSTGRESQL
 
-    Taken last in a transaction: the row stays locked to the commit, so numbers are in commit order.
+
+def lock(session: Session, *names: Sequence[str]) -> None:
+    """Let nobody else lock what is so named until the transaction ends, whether or not there is a row of it.
+
+    Those of one call are locked in one order, so two calls never wait for each
+    other; a transaction is to call it once, before it locks any row. What was
+    read before is to be read again.
+
+    Args:
+        session: The transaction.
+        *names: What to lock, each as a kind and the ids of one of it.
     """
-    return _advance(session, "seq", changes)
-
-
-def advance_changes(session: Session, changes: int) -> int:
-    """The same for the numbers of the entries of the feed."""
-    return _advance(session, "change_seq", changes)
-
-
-def _advance(session: Session, counter: str, changes: int) -> int:
-    column: Any = getattr(StoreStateRow, counter)
-    statement = (
-        update(StoreStateRow)
-        .where(col(StoreStateRow.id) == STATE_ID)
-        .values({counter: column + changes})
-        .returning(column)
-    )
-    last: int = session.exec(statement).one()[0]
-    return last - changes
+    if is_postgresql(session):
+        for key in sorted({_key(*name) for name in names}):
+            session.connection().execute(_LOCK, {"key": key})
 
 
 def state(session: Session) -> StoreStateRow:
     """The store's one state row, read once in a session."""
     return session.get_one(StoreStateRow, STATE_ID)
+
+
+def locked_state(session: Session) -> StoreStateRow:
+    """The same as it is now, and nobody else writes to it until the transaction ends."""
+    return session.get_one(StoreStateRow, STATE_ID, populate_existing=True, with_for_update=True)
 
 
 def rows(session: Session, statement: Select[Any], **values: object) -> Sequence[Any]:
@@ -219,30 +250,58 @@ def _parse(url: str | Path | URL) -> URL:
         parsed = make_url("sqlite://").set(database=str(url)) if isinstance(url, Path) else make_url(url)
     except ArgumentError:
         raise InvalidInputError("database_url: not a SQLAlchemy URL, like postgresql+psycopg://host/name") from None
-    if parsed.get_backend_name() != "sqlite":
+    if parsed.drivername == "postgres":
+        raise InvalidInputError("database_url: postgres:// is no scheme of SQLAlchemy's; write postgresql+psycopg://")
+    if parsed.drivername == _POSTGRESQL:
+        return parsed.set(drivername=_PSYCOPG)
+    if parsed.get_backend_name() == _POSTGRESQL:
+        if parsed.drivername != _PSYCOPG:  # another says otherwise what is to be run again
+            raise InvalidInputError(
+                "database_url: PostgreSQL is spoken to through psycopg 3; write postgresql+psycopg://"
+            )
         return parsed
+    if parsed.get_backend_name() != _SQLITE:
+        raise InvalidInputError(
+            "database_url: a store is kept in SQLite or in PostgreSQL: postgresql+psycopg://host/name"
+        )
     if parsed.database in {None, "", ":memory:"} or "uri" in parsed.query:
         raise InvalidInputError("database_url: a SQLite URL must name a file, like sqlite:///a.db")
     return parsed.set(database=str(Path(parsed.database or "").resolve()))  # wherever the program goes from here
 
 
 def _engine(url: URL) -> Engine:
+    is_server = url.get_backend_name() == _POSTGRESQL
     try:
-        if url.get_backend_name() != "sqlite":
-            return create_engine(url, pool_size=20, max_overflow=40, hide_parameters=True, pool_pre_ping=True)
-        engine = create_engine(url, pool_size=20, max_overflow=40, hide_parameters=True)
+        engine = create_engine(url, pool_size=20, max_overflow=40, hide_parameters=True, pool_pre_ping=is_server)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise InvalidInputError(f"database_url: its driver is not installed ({error}); pip install it") from None
+        raise InvalidInputError(
+            f"database_url: its driver is not installed ({error}); pip install 'agentmem-toolkit[postgres]' brings "
+            "the one of postgresql+psycopg://"
+        ) from None
+    if is_server:
+        event.listen(engine, "connect", _configure_postgresql)
+        return engine
+    with suppress(OSError):  # SQLite says better what is in the way
+        private.make_file(Path(url.database or ""))  # the files beside it get its rights from SQLite
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _options(url: URL, *, writes: bool) -> dict[str, Any]:
-    """How a transaction begins: on SQLite a reader has one snapshot anyway, elsewhere it has to be asked for."""
-    if writes or url.get_backend_name() == "sqlite":
+    """How a transaction begins: on SQLite a reader has one snapshot anyway, on PostgreSQL it has to be asked for.
+
+    A writer must not have one: what it reads once it has its locks is what others committed before it had them.
+    """
+    if url.get_backend_name() == _SQLITE:
         return {_WRITES: writes}
-    return {_WRITES: writes, "isolation_level": "REPEATABLE READ"}
+    return {_WRITES: writes, "isolation_level": "READ COMMITTED" if writes else "REPEATABLE READ"}
+
+
+def _configure_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type of its own
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {_BUSY_MILLISECONDS}")
+    connection.commit()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type of its own
@@ -288,16 +347,32 @@ def _version(connection: Connection) -> str | None:
     return version
 
 
+def _key(*name: str) -> int:
+    """The number of an advisory lock, 64 bits with a sign; two names of one number only wait for each other."""
+    digest = hashlib.sha256(json.dumps(["agentmem", *name]).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
 @contextmanager
 def _translated() -> Generator[None]:
     try:
         yield
     except IntegrityError:
         raise
+    except (ObjectDeletedError, StaleDataError) as error:  # another transaction deleted a row that was read
+        raise RacedError from error
     except SQLAlchemyError as error:
         if getattr(getattr(error, "orig", None), "sqlstate", None) in _RACED:
-            raise RacedError from error
-        raise BackendError(f"database: {_reason(error)}") from error
+            raise RacedError from _bare(error)
+        raise BackendError(f"database: {_reason(error)}") from _bare(error)
+
+
+def _bare(error: Exception) -> Exception:
+    """The same error without what a driver adds to it: PostgreSQL's details quote the row that they are about."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return error
+    said = Exception(*str(error.orig).splitlines()[:1])
+    return type(error)(error.statement, None, said, hide_parameters=True).with_traceback(error.__traceback__)
 
 
 def _reason(error: SQLAlchemyError) -> str:
@@ -308,6 +383,10 @@ def _reason(error: SQLAlchemyError) -> str:
     return said
 
 
+_SQLITE: Final = "sqlite"
+_POSTGRESQL: Final = "postgresql"
+_PSYCOPG: Final = "postgresql+psycopg"
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _ADVICE: Final = (
     ("not a database", "the file is something else, or damaged: give another folder, or restore a backup"),
     ("malformed", "the file is damaged: restore a backup"),
@@ -315,6 +394,7 @@ _ADVICE: Final = (
     ("readonly", "the file or its folder cannot be written: check their permissions"),
     ("read-only", "the file or its folder cannot be written: check their permissions"),
     ("locked", "another program keeps it locked: try again, or end that program"),
+    ("lock timeout", "other writers keep what is to be written locked: try again"),
     ("full", "the disk is full: free some space and try again; nothing was written"),
     ("I/O error", "the disk refused: check its space and health"),
 )

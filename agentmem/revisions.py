@@ -81,8 +81,7 @@ def scope_of(row: MemoryBlockRow) -> Scope:
 
 def find(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
     """The row of a block, live or deleted."""
-    owner = {"tenant_id": scope.tenant_id, "user_id": scope.user_id, "agent_id": scope.agent_id or ""}
-    return session.exec(_BLOCK, params={**owner, "block_type": block_type}).one_or_none()
+    return session.exec(_BLOCK, params=_named(scope, block_type)).one_or_none()
 
 
 def find_live(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
@@ -91,14 +90,20 @@ def find_live(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow
     return None if row is None or row.deleted_at is not None else row
 
 
-def find_to_write(session: Session, scope: Scope, block_type: str, *, respect_read_only: bool) -> MemoryBlockRow | None:
-    """The row of a live block, in the transaction that is to change it.
+def find_to_write(
+    session: Session, scope: Scope, block_type: str, *, respect_read_only: bool = False
+) -> MemoryBlockRow | None:
+    """The row of a live block as it is now, locked, in the transaction that is to change it.
+
+    Its user is locked before, so that it stays as it is where there is none.
 
     Raises:
         InvalidInputError: It is read-only, and the writer respects that.
     """
-    row = find_live(session, scope, block_type)
-    if row is not None and respect_read_only:
+    row = session.exec(_BLOCK_TO_WRITE, params=_named(scope, block_type)).one_or_none()
+    if row is None or row.deleted_at is not None:
+        return None
+    if respect_read_only:
         check_writable(row)
     return row
 
@@ -154,8 +159,14 @@ def check_token(live: MemoryBlock, expected: datetime) -> None:
 
 
 def create(session: Session, scope: Scope, block_type: str, *, moment: datetime, **values: object) -> MemoryBlockRow:
-    """Write the first version of a block, or the next of a deleted one."""
+    """Write the first version of a block, or the next of a deleted one.
+
+    Raises:
+        RacedError: Another transaction wrote one in between.
+    """
     if tombstone := find(session, scope, block_type):
+        if tombstone.deleted_at is None:
+            raise RacedError
         return change(session, tombstone, moment=moment, created_at=moment, deleted_at=None, **values)
     row = MemoryBlockRow(
         id=uuid4().hex,
@@ -245,6 +256,12 @@ def block(row: MemoryBlockRow, *, content: str | None = None) -> MemoryBlock:
     )
 
 
+def _named(scope: Scope, block_type: str) -> dict[str, str]:
+    """What the statements below are bound to."""
+    owner = {"tenant_id": scope.tenant_id, "user_id": scope.user_id, "agent_id": scope.agent_id or ""}
+    return {**owner, "block_type": block_type}
+
+
 # Built once: building it takes longer than SQLite takes to answer it.
 _BLOCK: Final = select(MemoryBlockRow).where(
     MemoryBlockRow.tenant_id == bindparam("tenant_id"),
@@ -252,3 +269,4 @@ _BLOCK: Final = select(MemoryBlockRow).where(
     MemoryBlockRow.agent_id == bindparam("agent_id"),
     MemoryBlockRow.block_type == bindparam("block_type"),
 )
+_BLOCK_TO_WRITE: Final = _BLOCK.with_for_update().execution_options(populate_existing=True)

@@ -349,7 +349,7 @@ class ConversationRow(Base, table=True):
     """One call, chat or exchange of messages; `contact_id` is None while it is anonymous.
 
     `context` is what the agent had, as JSON. `extraction` says what became of reading the transcript; while it is
-    pending, `claim` names who is at it, until `claimed_until`.
+    pending, `claim` names who is at it, until `claimed_until`, or how long it rests before it is tried again.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_conversation"
@@ -452,3 +452,35 @@ class MemoryChangeRow(Base, table=True):
     after: str | None = Field(default=None, sa_type=Text)
     at: datetime
     expires_at: datetime | None = None
+
+
+class ThreadRow(Base, table=True):
+    """Whose one LangGraph thread is. `key` is a hash of the thread's id, which is one for the whole store.
+
+    `ledger` holds the digests of the messages that are theirs, of one length each, the newest last.
+
+    Of a thread that outlived a person who was forgotten the row stays, without its id and without them, so that nobody
+    walks into it.
+    """
+
+    __tablename__: ClassVar[Any] = "agentmem_thread"
+    __table_args__ = (Index(None, "tenant_id", "user_id"),)
+
+    key: str = Field(primary_key=True)
+    thread_id: str | None = Field(default=None, sa_type=Text)
+    tenant_id: str
+    user_id: str
+    created_at: datetime
+    ledger: str = Field(default="", sa_type=Text)
+
+
+class RefusedMessageRow(Base, table=True):
+    """One message that somebody left in a thread of another's: a hash of the thread's id, and the message's digest.
+
+    It may be here before it is known whose the thread is.
+    """
+
+    __tablename__: ClassVar[Any] = "agentmem_refused_message"
+
+    thread_key: str = Field(primary_key=True)
+    message_key: str = Field(primary_key=True)

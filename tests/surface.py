@@ -137,6 +137,7 @@ SOUND = {
     "old": "old",
     "options": None,
     "phone": "+14155550192",
+    "prefix": "ad",
     "priority": "high",
     "progress": None,
     "prompt": "Be kind. {{memory}}",

@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import numpy as np
+
 from agentmem.archival import vectors
 from agentmem.archival.index import (
     IndexElsewhereError,
@@ -20,8 +22,8 @@ from agentmem.archival.index import (
     ScopeAt,
     lines_of,
 )
-from agentmem.archival.pump import Pump, Standing, standing
-from agentmem.database import Database, state
+from agentmem.archival.pump import Nearest, Pump, Standing, standing
+from agentmem.database import Database
 from agentmem.deadline import Worker
 from agentmem.errors import AgentMemError, BackendError, InvalidInputError
 
@@ -71,14 +73,37 @@ class ChromaIndex:
         self._closed = False
 
     def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
-        """See `VectorIndex`. A few waiting changes are handed over first; for many, the scan answers meanwhile."""
-        seq, wanted = state(session).seq, limit
+        """See `VectorIndex`.
+
+        Of the scope's changes, a few that are waiting are handed over first; what cannot be is compared here, if it is
+        few. For many, the scan answers meanwhile.
+        """
+        wanted = limit
         while True:
-            found = self._nearest(seq, scope.block_id, vector, wanted)
+            found, watermark = self._nearest(scope, vector, wanted)
             proposals = vectors.score(session, scope.embedder_id, lines_of(found), vector)
-            if len(proposals) >= limit or len(found) < wanted:
+            is_all = len(found) < wanted
+            if watermark < scope.seq and (len(proposals) or is_all):
+                proposals = self._with_later(session, scope, vector, proposals, after=watermark, is_all=is_all)
+            if len(proposals) >= limit or is_all:
                 return proposals
             wanted *= 2
+
+    def _with_later(
+        self, session: Session, scope: ScopeAt, vector: Vectors, found: Proposals, *, after: int, is_all: bool
+    ) -> Proposals:
+        """What was found, with the lines that changed after a number and are as good as the last of it."""
+        later = vectors.later(session, scope.block_id, after=after, limit=self.batch + 1)
+        if len(later) > self.batch:
+            self.nudge()
+            raise IndexUnavailableError("many changes are waiting to be taken over")
+        known = {line_id.decode() for line_id in found.ids.tolist()}
+        more = vectors.score(session, scope.embedder_id, [line for line in later if line not in known], vector)
+        least = 0.0 if is_all else found.semantic[-1]
+        good = more.semantic >= least
+        return Proposals.of(
+            np.concatenate([found.ids, more.ids[good]]), np.concatenate([found.semantic, more.semantic[good]])
+        )
 
     def nudge(self) -> None:
         """Hand over what is waiting, in the background, when it is enough or some is to be erased; never fails."""
@@ -158,9 +183,9 @@ class ChromaIndex:
         self._place.release()
         self._database.close()
 
-    def _nearest(self, seq: int, block_id: str, vector: Vectors, limit: int) -> list[str]:
+    def _nearest(self, scope: ScopeAt, vector: Vectors, limit: int) -> Nearest:
         try:
-            return self._call(lambda pump: pump.nearest(seq, block_id, vector, limit))
+            return self._call(lambda pump: pump.nearest(scope, vector, limit))
         except IndexFailedError:
             raise
         except IndexUnavailableError:

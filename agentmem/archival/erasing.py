@@ -11,7 +11,6 @@ from sqlmodel import Session, and_, col, delete, func, or_, select, update
 from agentmem import lifetimes
 from agentmem.archival import rows
 from agentmem.archival.index import IndexUnavailableError
-from agentmem.database import state
 from agentmem.tables import ArchivalLineRow, MemoryBlockRow, SearchIndexRow
 
 if TYPE_CHECKING:
@@ -37,23 +36,14 @@ def bury_expired(session: Session, *, days: int, now: datetime, limit: int) -> i
     Returns:
         How many lines.
     """
-    chosen = (
-        col(ArchivalLineRow.deleted_at).is_(None),
-        col(ArchivalLineRow.updated_at) <= lifetimes.cutoff(now, days),
-        col(MemoryBlockRow.agent_id) != "",
-        lifetimes.kept_for(days, MemoryBlockRow.tenant_id, MemoryBlockRow.agent_id),
-    )
-    statement = (
-        select(ArchivalLineRow.id, ArchivalLineRow.block_id)
-        .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
-        .where(*chosen)
-        .order_by(col(ArchivalLineRow.block_id))
-        .limit(limit)
-    )
-    headers = sorted({block_id for _, block_id in session.exec(statement)})
-    locked = select(MemoryBlockRow.id).where(col(MemoryBlockRow.id).in_(headers))
-    session.exec(locked.order_by(col(MemoryBlockRow.id)).with_for_update()).all()  # whoever confirms a line waits here
-    lines = session.exec(statement.where(col(ArchivalLineRow.block_id).in_(headers))).all()
+    line, header = ArchivalLineRow, MemoryBlockRow
+    over = col(line.deleted_at).is_(None), col(line.updated_at) <= lifetimes.cutoff(now, days)
+    kept = col(header.agent_id) != "", lifetimes.kept_for(days, header.tenant_id, header.agent_id)
+    of_these = select(header.id).where(*kept, select(line.id).where(line.block_id == header.id, *over).exists())
+    # Whoever confirms a line waits here; a scope that someone writes to is left for the next time.
+    locked = session.exec(of_these.order_by(col(header.id)).limit(limit).with_for_update(skip_locked=True)).all()
+    statement = select(line.id, line.block_id).where(*over, col(line.block_id).in_(locked))
+    lines = session.exec(statement.order_by(col(line.block_id)).limit(limit)).all()
     for block_id, some in groupby(lines, key=itemgetter(1)):
         rows.bury(session, block_id, [line_id for line_id, _ in some], moment=now, actor=_SWEEP)
     return len(lines)
@@ -65,10 +55,10 @@ def spare_tombstones(session: Session) -> list[tuple[str, int]]:
     It stays for those who keep the scope in memory: they see that there were some, and read it anew.
     """
     watermarks = session.exec(select(SearchIndexRow.watermark).where(~col(SearchIndexRow.erase))).all()
-    upto = min(watermarks, default=state(session).seq)
+    known = [col(ArchivalLineRow.seq) <= min(watermarks)] if watermarks else []
     statement = (
         select(ArchivalLineRow.block_id, func.max(ArchivalLineRow.seq))
-        .where(_BURIED, col(ArchivalLineRow.seq) <= upto)
+        .where(_BURIED, *known)
         .group_by(col(ArchivalLineRow.block_id))
         .having(func.count() > 1)
         .order_by(col(ArchivalLineRow.block_id))
@@ -106,9 +96,12 @@ def erase(session: Session, tenant_id: str, user_ids: Sequence[str]) -> bool:
     """
     own = col(MemoryBlockRow.tenant_id) == tenant_id, col(MemoryBlockRow.user_id).in_(user_ids)
     line = select(ArchivalLineRow.id).join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
-    if session.exec(line.where(*own).limit(1)).first() is not None:
-        session.exec(update(SearchIndexRow).values(erase=True))
-    return session.exec(delete(MemoryBlockRow).where(*own)).rowcount > 0
+    had_lines = session.exec(line.where(*own).limit(1)).first() is not None
+    erased = session.exec(delete(MemoryBlockRow).where(*own)).rowcount > 0
+    if had_lines:
+        for index in session.exec(select(SearchIndexRow).order_by(col(SearchIndexRow.id)).with_for_update()).all():
+            index.erase = True
+    return erased
 
 
 def tell(index: ChromaIndex) -> str | None:

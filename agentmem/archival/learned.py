@@ -7,10 +7,9 @@ from uuid import uuid4
 
 from sqlmodel import update
 
-from agentmem import revisions
+from agentmem import numbers, revisions
 from agentmem.archival.rows import LineWrites, succeed, visible
 from agentmem.changes import Change
-from agentmem.database import advance
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def learn(
     conversation_id: str | None,
 ) -> list[str]:
     """See `ArchivalStore.learn`; `made_by` tells what made the entries."""
+    live = revisions.find_to_write(session, scope, ARCHIVAL)
     known = visible(session, scope, [*confirm, *supersede], now=moment)
     ids = {entry: uuid4().hex for entry in (*add, *supersede.values())}
     if not ids and not known:
@@ -52,7 +52,7 @@ def learn(
         *(Change("line", "added", line_id) for entry, line_id in ids.items() if entry not in replaced.values()),
     ]
     stamp = made_by(session) if ids else None
-    writes = LineWrites(session, scope, revisions.find_live(session, scope, ARCHIVAL), moment=moment, actor=actor)
+    writes = LineWrites(session, scope, live, moment=moment, actor=actor)
     _confirm(session, [(known[line_id], sure) for line_id, sure in again.items()], moment)
     for line_id, entry in replaced.items():
         succeed(session, scope.tenant_id, line_id, ids[entry])
@@ -67,9 +67,9 @@ def _confirm(session: Session, lines: Sequence[tuple[ArchivalLineRow, float]], m
     """Note that lines were said again; the confidence that is higher counts."""
     if not lines:
         return
-    first = advance(session, len(lines)) + 1
+    taken = numbers.take(session, "lines", len(lines))
     confirmed = [
         {"id": line.id, "confidence": max(line.confidence, sure), "updated_at": moment, "seq": number}
-        for number, (line, sure) in enumerate(lines, start=first)
+        for number, (line, sure) in zip(taken, lines, strict=True)
     ]
     session.exec(update(ArchivalLineRow), params=confirmed)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, insert, select, update
 
-from agentmem import idempotency, revisions
+from agentmem import idempotency, numbers, revisions
 from agentmem.archival.index import left_behind
 from agentmem.archival.rows import LineWrites
-from agentmem.database import advance, rows
+from agentmem.database import rows
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def _take_along(
     session: Session, lines: Sequence[Any], old_id: str, new_id: str, *, moment: datetime, actor: str
 ) -> None:
     """Put lines under another header, and leave tombstones: an index holds their vectors under the old one."""
-    first = advance(session, 2 * len(lines)) + 1
+    taken = numbers.take(session, "lines", 2 * len(lines))
     moved = [
         {"id": line.id, "block_id": new_id, "position": number, "seq": number}
-        for number, line in enumerate(lines, start=first + len(lines))
+        for number, line in zip(taken[len(lines) :], lines, strict=True)
     ]
     session.exec(update(ArchivalLineRow), params=moved)
     tombstones: list[dict[str, Any]] = [
@@ -66,7 +66,7 @@ def _take_along(
             "deleted_at": moment,
             "seq": number,
         }
-        for number, line in enumerate(lines, start=first)
+        for number, line in zip(taken[: len(lines)], lines, strict=True)
     ]
     session.exec(insert(ArchivalLineRow), params=tombstones)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from sqlmodel import Session, col, update
 
+from agentmem import numbers
 from agentmem.archival import vectors
 from agentmem.archival.chroma import ChromaVectors
 from agentmem.archival.index import IndexFailedError, IndexLostError, IndexUnavailableError
@@ -24,6 +25,7 @@ from agentmem.tables import SearchIndexRow
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from agentmem.archival.index import ScopeAt
     from agentmem.archival.place import Place
     from agentmem.database import Database
     from agentmem.embedding import Vectors
@@ -59,6 +61,13 @@ class Standing:
         return self.obstacle is None and few(self.pending, self.batch)
 
 
+class Nearest(NamedTuple):
+    """What an index proposes: keys, and the number of the last change that it had seen by then."""
+
+    keys: list[str]
+    watermark: int
+
+
 def few(pending: int, batch: int) -> bool:
     """Whether so few changes are waiting that a search hands them over first."""
     return pending <= batch
@@ -82,36 +91,41 @@ class Pump:
         self._chroma: ChromaVectors | None = None
         self._row: SearchIndexRow | None = None
         self._visits = 0  # how many look at what was opened only for that
+        self._horizon = numbers.Horizon()
 
-    def nearest(self, seq: int, block_id: str, vector: Vectors, limit: int) -> list[str]:
-        """The ids of about the nearest lines of one scope, as of change `seq` or later.
+    def nearest(self, scope: ScopeAt, vector: Vectors, limit: int) -> Nearest:
+        """The keys of about the nearest lines of one scope.
+
+        When few changes are waiting, those of the scope are handed over first,
+        as far as they are settled.
 
         Raises:
-            IndexUnavailableError: More than a batch is waiting, or another process owns the index.
+            IndexUnavailableError: Another process owns the index.
         """
         chroma, row = self.open()
-        if not few(seq - row.watermark, self._batch):
-            raise IndexUnavailableError("many changes are waiting to be taken over")
-        while row.watermark < seq:
-            self.take()
-            chroma, row = self.open()
-        found = chroma.nearest(block_id, vector, limit)
+        if row.watermark < scope.seq and self._few_wait(row):
+            while row.watermark < scope.seq and self._took_some(row):
+                chroma, row = self.open()
+        found = chroma.nearest(scope.block_id, vector, limit)
         if found is not None:
-            return found
+            return Nearest(found, row.watermark)
         with self._database.read() as session:
-            if vectors.any_upto(session, block_id, row.watermark):
+            if vectors.any_upto(session, scope.block_id, row.watermark):
                 raise IndexLostError("Chroma has lost what it was given")
-        return []
+        return Nearest([], row.watermark)
 
     def take(self) -> int:
-        """Hand one batch over; about how many changes are left."""
+        """Hand one batch over; about how many changes are left, 0 too when those are not settled yet."""
         chroma, row = self.open()
+        before = self._horizon.look(self._database)
         with self._database.read() as session:
-            top = state(session).seq
-            news = vectors.changes(session, row.embedder_id, after=row.watermark, limit=self._batch)
+            settled = self._horizon.settled(session, before, watermark=row.watermark)
+            news = vectors.changes(session, row.embedder_id, after=row.watermark, upto=settled.upto, limit=self._batch)
+        if settled.upto <= row.watermark:
+            return 0
         chroma.apply(news)
-        self._advance(row, news[-1].seq if len(news) == self._batch else top)
-        return top - row.watermark
+        self._advance(row, news[-1].seq if len(news) == self._batch else settled.upto)
+        return settled.last - row.watermark
 
     def progress(self) -> tuple[int, int]:
         """How many lines Chroma was given, and how many there are to give."""
@@ -177,9 +191,7 @@ class Pump:
             self._close_as_it_was()
         if self._chroma is None or self._row is None:
             return
-        with self._database.read() as session:
-            waiting = state(session).seq - self._row.watermark
-        if 0 < waiting <= self._batch:
+        if self._few_wait(self._row):
             self.take()
         chroma, row = self.open()
         chroma.close()
@@ -277,21 +289,33 @@ class Pump:
             self._place.tidy(None)
 
         def body(session: Session) -> SearchIndexRow:
-            mine = self._place.find(session) if row is None else session.get_one(SearchIndexRow, row.id)
-            if mine is None:
+            there = self._place.find(session) if row is None else row
+            if there is None:
                 mine = SearchIndexRow(
                     id=new_id, url=self._place.url, generation=1, watermark=0, embedder_id=embedder_id, clean=False
                 )
-            else:
-                mine.clean = False
-                if anew:
-                    mine.generation, mine.watermark, mine.embedder_id = mine.generation + 1, 0, embedder_id
-            session.add(mine)
+                session.add(mine)
+                return mine
+            mine = session.get_one(SearchIndexRow, there.id, populate_existing=True, with_for_update=True)
+            mine.clean = False
+            if anew and row is not None and mine.generation == row.generation:  # else another computer began it
+                mine.generation, mine.watermark, mine.embedder_id = mine.generation + 1, 0, embedder_id
             return mine
 
         mine = self._database.write(body)
         self._place.tidy(mine.generation)
         return mine
+
+    def _few_wait(self, row: SearchIndexRow) -> bool:
+        with self._database.read() as session:
+            waiting = numbers.last(session, "lines") - row.watermark
+        return waiting > 0 and few(waiting, self._batch)
+
+    def _took_some(self, row: SearchIndexRow) -> bool:
+        """Hand one batch over; whether the watermark moved."""
+        before = row.watermark
+        self.take()
+        return self.open()[1].watermark > before
 
     def _advance(self, row: SearchIndexRow, watermark: int) -> None:
         self._note(row, watermark=watermark)
@@ -315,7 +339,7 @@ def standing(
 ) -> Standing:
     """Where the index with this row stands."""
     watermark = 0 if row is None or doubt else row.watermark
-    pending = state(session).seq - watermark
+    pending = numbers.last(session, "lines") - watermark
     erase = row is not None and row.erase
     return Standing(row is not None, watermark, pending, batch, erase, doubt, obstacle)
 

@@ -10,10 +10,10 @@ from uuid import uuid4
 from sqlalchemy import literal_column
 from sqlmodel import Session, col, delete, insert, select, update
 
-from agentmem import changes, idempotency, lifetimes, revisions
+from agentmem import changes, idempotency, lifetimes, numbers, revisions
 from agentmem.archival.lines import Entry, keep, settled
 from agentmem.changes import Change
-from agentmem.database import advance, in_batches
+from agentmem.database import in_batches
 from agentmem.embedding import pack
 from agentmem.tables import (
     ARCHIVAL,
@@ -110,9 +110,8 @@ class LineWrites:
         idempotency_key: str | None = None,
     ) -> None:
         """Add lines at the end without a word about it."""
-        first = advance(self._session, len(entries)) + 1
-        numbers = range(first, first + len(entries))
-        self._insert([*zip(numbers, line_ids, entries, strict=True)], made_by, idempotency_key=idempotency_key)
+        taken = numbers.take(self._session, "lines", len(entries))
+        self._insert([*zip(taken, line_ids, entries, strict=True)], made_by, idempotency_key=idempotency_key)
 
     def rewrite(
         self, rows: Sequence[ArchivalLineRow], texts: Sequence[str], new: Mapping[str, Entry], made_by: MadeBy
@@ -126,11 +125,10 @@ class LineWrites:
         stay = set(places)
         self.forget([row.id for place, row in enumerate(rows) if place not in stay])
         first = settled(places)
-        number = advance(self._session, len(places) - first)
+        taken = numbers.take(self._session, "lines", len(places) - first)
         moved: list[dict[str, object]] = []
         added: list[tuple[int, str, Entry]] = []
-        for text, place in zip(texts[first:], places[first:], strict=True):
-            number += 1
+        for number, text, place in zip(taken, texts[first:], places[first:], strict=True):
             if place is None:
                 added.append((number, uuid4().hex, new[text]))
             else:
@@ -206,9 +204,9 @@ def bury(session: Session, block_id: str, line_ids: Sequence[str], *, moment: da
     if not line_ids:
         return
     idempotency.forget_lines(session, block_id, line_ids)
-    first = advance(session, len(line_ids)) + 1
     gone = {"deleted_at": moment, "updated_at": moment, "actor": actor, **_EMPTY}
-    tombstones = [{"id": line_id, "seq": seq, **gone} for seq, line_id in enumerate(line_ids, start=first)]
+    taken = numbers.take(session, "lines", len(line_ids))
+    tombstones = [{"id": line_id, "seq": seq, **gone} for seq, line_id in zip(taken, line_ids, strict=True)]
     session.exec(update(ArchivalLineRow), params=tombstones)
     for some in in_batches(line_ids):
         session.exec(delete(LineChunkRow).where(col(LineChunkRow.line_id).in_(some)))
@@ -276,17 +274,19 @@ def newest(
 
 
 def find_of_user(session: Session, tenant_id: str, user_id: str, line_id: str) -> MemoryBlockRow | None:
-    """The header over a live line of this user, None when the line is not theirs or not there."""
-    statement = (
-        select(MemoryBlockRow)
-        .join(ArchivalLineRow, col(ArchivalLineRow.block_id) == MemoryBlockRow.id)
-        .where(
-            ArchivalLineRow.id == line_id,
-            col(ArchivalLineRow.deleted_at).is_(None),
-            revisions.of_user(tenant_id, user_id),
-        )
+    """The header over a live line of this user, locked, in the transaction that is to change the line.
+
+    None when the line is not theirs or not there.
+    """
+    line = select(ArchivalLineRow.id).where(
+        ArchivalLineRow.block_id == MemoryBlockRow.id,
+        ArchivalLineRow.id == line_id,
+        col(ArchivalLineRow.deleted_at).is_(None),
     )
-    return session.exec(statement).one_or_none()
+    header = select(MemoryBlockRow).where(revisions.of_user(tenant_id, user_id), line.exists())
+    found = session.exec(header.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    is_live = found is not None and session.exec(line.where(MemoryBlockRow.id == found.id)).first() is not None
+    return found if is_live else None
 
 
 def _of_scope(scope: Scope) -> SelectOfScalar[ArchivalLineRow]:

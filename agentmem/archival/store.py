@@ -24,6 +24,7 @@ from agentmem.archival.rows import (
 from agentmem.database import in_batches
 from agentmem.errors import NotFoundError
 from agentmem.idempotency import FirstResult
+from agentmem.merged import lock_people
 from agentmem.models import ArchivalLine, MemoryBlock, Scope, Source
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
 
@@ -106,6 +107,7 @@ class ArchivalStore:
         entries = self.entries(drafts)
 
         def body(session: Session) -> list[ArchivalLine]:
+            lock_people(session, scope.tenant_id, scope.user_id)
             if (done := first.find(session)) is not None:
                 return _left(session, scope, done, drafts)
             moment = revisions.now(self._clock)
@@ -145,6 +147,7 @@ class ArchivalStore:
         new, after = self._new_entries(scope, texts, everything=expected is None)
 
         def body(session: Session) -> MemoryBlock:
+            lock_people(session, scope.tenant_id, scope.user_id)
             row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
             lines = live_rows(session, row, after=after)
             live = None if row is None else block(session, row, after=after)
@@ -170,6 +173,7 @@ class ArchivalStore:
         """
 
         def body(session: Session) -> None:
+            lock_people(session, tenant_id, user_id)
             header = find_of_user(session, tenant_id, user_id, line_id)
             if header is None:
                 return
@@ -189,6 +193,7 @@ class ArchivalStore:
         """
 
         def body(session: Session) -> None:
+            lock_people(session, scope.tenant_id, scope.user_id)
             row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
             if row is None:
                 return
@@ -232,7 +237,7 @@ class ArchivalStore:
         actor: str,
         conversation_id: str | None,
     ) -> list[str]:
-        """Write what a conversation taught, near the end of a transaction: it takes the store's numbers.
+        """Write what a conversation taught, in a transaction that has locked the user.
 
         A line that is gone or hidden by now is not confirmed, and what was to
         take its place is new.
@@ -266,7 +271,7 @@ class ArchivalStore:
         )
 
     def move(self, session: Session, loser: Scope, winner: Scope, *, moment: datetime, actor: str) -> None:
-        """Put the lines of one scope after those of another, near the end of a transaction that merges two users.
+        """Put the lines of one scope after those of another, in a transaction that has locked both users.
 
         They stay themselves: id, provenance, times, vectors and words. The other
         archival memory's description counts, where there is one.

@@ -12,10 +12,10 @@ from sqlmodel import Session, and_, case, col, func, insert, select, update
 from agentmem.archival import vectors, words
 from agentmem.archival.index import IndexElsewhereError, IndexFailedError, IndexUnavailableError
 from agentmem.archival.rows import chunk_rows
-from agentmem.database import state
+from agentmem.database import locked_state, state
 from agentmem.errors import BackendError
 from agentmem.models import CheckReport
-from agentmem.tables import STATE_ID, ArchivalLineRow, EmbedderRow, LineChunkRow, StoreStateRow
+from agentmem.tables import ArchivalLineRow, EmbedderRow, LineChunkRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -161,7 +161,7 @@ def _embed_all(database: Database, embedder: Embedder, progress: Callable[[int, 
     """Vectors of this model beside the old ones, in batches, so that an interrupted run goes on; then the switch.
 
     Nothing changes hands before every live line has its vector: the last look
-    is in the transaction that switches.
+    is in the transaction that switches, and nobody adds a vector before its end.
     """
     embedder.probe()
     embedder_id = database.write(partial(_begin, embedder=embedder))
@@ -171,6 +171,7 @@ def _embed_all(database: Database, embedder: Embedder, progress: Callable[[int, 
         return session.exec(statement.order_by(col(ArchivalLineRow.seq)).limit(limit)).all()
 
     def switch(session: Session) -> bool:
+        vectors.hold(session)
         if todo(session, 1):
             return False
         vectors.activate(session, embedder_id)
@@ -191,20 +192,22 @@ def _embed_all(database: Database, embedder: Embedder, progress: Callable[[int, 
 
 def _begin(session: Session, embedder: Embedder) -> int:
     """One generation of vectors for everyone who begins with this model at once: they do it one after the other."""
-    session.exec(select(StoreStateRow.id).where(StoreStateRow.id == STATE_ID).with_for_update()).one()
+    locked_state(session)
     return vectors.begin_embedder(session, embedder)
 
 
 def _add_lacking(session: Session, embedder_id: int, vectors_of: Mapping[str, Vectors]) -> None:
     """Leave out the lines that were deleted while their vectors were made, or that someone else made them for.
 
-    The lines are locked first, always in one order, so that two who do the same work see what the other one did.
+    The lines are locked first, so that two who do the same work see what the other one did; those that someone else has
+    are left for the next batch.
     """
     if session.get(EmbedderRow, embedder_id) is None:
         raise BackendError("index: the store was switched to another model meanwhile; run reindex(embed=True) again")
-    lines = select(ArchivalLineRow.id, ArchivalLineRow.chunks).where(col(ArchivalLineRow.id).in_(vectors_of))
-    session.exec(lines.order_by(col(ArchivalLineRow.id)).with_for_update()).all()
-    lacking = session.exec(lines.where(_lacking(embedder_id))).all()
+    lines = select(ArchivalLineRow.id, ArchivalLineRow.chunks)
+    chosen = lines.where(col(ArchivalLineRow.id).in_(vectors_of)).with_for_update(skip_locked=True)
+    locked = [line_id for line_id, _ in session.exec(chosen)]
+    lacking = session.exec(lines.where(col(ArchivalLineRow.id).in_(locked), _lacking(embedder_id))).all()
     if lacking:
         chunks = [row for line_id, _ in lacking for row in chunk_rows(line_id, embedder_id, vectors_of[line_id])]
         session.exec(insert(LineChunkRow), params=chunks)

@@ -12,7 +12,7 @@ from sqlmodel import Session, and_, case, col, delete, func, select
 
 from agentmem.archival.index import Proposals, key, line_of
 from agentmem.archival.scoring import similarities
-from agentmem.database import in_batches, rows, state
+from agentmem.database import in_batches, locked_state, rows, state
 from agentmem.embedding import Embedder, Vectors, pack, same_model, unpack
 from agentmem.errors import InvalidInputError
 from agentmem.tables import ArchivalLineRow, EmbedderRow, LineChunkRow
@@ -65,15 +65,31 @@ def require_embedder(session: Session, embedder: Embedder) -> int:
 def stamp_embedder(session: Session, embedder: Embedder) -> int:
     """The id of this embedder as the store's own; a store without vectors takes it.
 
+    Where it is not the store's own yet, that is decided by one writer after the
+    other.
+
     Raises:
         InvalidInputError: The stored vectors were made with another model.
     """
     row = _active(session)
+    if row is None or not same_model(unpack(row.probe), embedder.probe()):
+        hold(session)
+        row = _active(session)
     if row is not None and row.id is not None and same_model(unpack(row.probe), embedder.probe()):
         return row.id
     if row is not None and session.exec(select(LineChunkRow.line_id).limit(1)).first() is not None:
         raise _foreign(row, embedder)
     return activate(session, begin_embedder(session, embedder))
+
+
+def hold(session: Session) -> None:
+    """Let nobody change whose the store's vectors are, nor add one, before this transaction ends.
+
+    A vector refers to its embedder, which is locked with the state row: who adds
+    one waits, and finds another embedder then.
+    """
+    locked_state(session)
+    session.exec(select(EmbedderRow.id).order_by(col(EmbedderRow.id)).with_for_update()).all()
 
 
 def begin_embedder(session: Session, embedder: Embedder) -> int:
@@ -91,7 +107,7 @@ def begin_embedder(session: Session, embedder: Embedder) -> int:
 
 
 def activate(session: Session, embedder_id: int) -> int:
-    """Make this embedder the store's own and forget every other with its vectors."""
+    """Make this embedder the store's own and forget every other with its vectors; all are held."""
     current = state(session)
     current.embedder_id = embedder_id
     session.add(current)
@@ -108,20 +124,29 @@ def embedder_name(session: Session) -> str | None:
 
 
 def changes(
-    session: Session, embedder_id: int | None, *, after: int, block_id: str | None = None, limit: int | None = None
+    session: Session,
+    embedder_id: int | None,
+    *,
+    after: int,
+    upto: int | None = None,
+    block_id: str | None = None,
+    limit: int | None = None,
 ) -> list[Change]:
-    """What changed after a number, in commit order; from 0 on, what is gone by now is left out.
+    """What changed after a number, by number; from 0 on, what is gone by now is left out.
 
     Args:
         session: The snapshot to read from.
         embedder_id: Whose vectors.
         after: The number of the last change seen.
+        upto: The number of the last change wanted; else all there are.
         block_id: One scope only.
         limit: How many at most.
     """
     chunk = and_(LineChunkRow.line_id == ArchivalLineRow.id, LineChunkRow.embedder_id == embedder_id)
     vector = case((_recallable(), col(LineChunkRow.vector))).label("vector")
     chosen: list[ColumnElement[bool]] = [col(ArchivalLineRow.seq) > after]
+    if upto is not None:
+        chosen.append(col(ArchivalLineRow.seq) <= upto)
     if block_id is not None:
         chosen.append(col(ArchivalLineRow.block_id) == block_id)
     if limit is not None:  # of lines, not of their chunks
@@ -161,6 +186,14 @@ def any_upto(session: Session, block_id: str, seq: int) -> bool:
         ArchivalLineRow.block_id == block_id, ArchivalLineRow.seq <= seq, _recallable()
     )
     return session.exec(statement.limit(1)).first() is not None
+
+
+def later(session: Session, block_id: str, *, after: int, limit: int) -> Sequence[str]:
+    """The ids of some lines of a scope that changed after a number and may be recalled."""
+    statement = select(ArchivalLineRow.id).where(
+        ArchivalLineRow.block_id == block_id, ArchivalLineRow.seq > after, _recallable()
+    )
+    return session.exec(statement.limit(limit)).all()
 
 
 def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], query: Vectors) -> Proposals:

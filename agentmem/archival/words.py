@@ -54,11 +54,10 @@ def _some(session: Session, analyzer: Analyzer) -> Sequence[tuple[str, str, str 
 
 
 def _store(session: Session, made_by: str, bags: dict[str, bytes]) -> None:
-    """Leave out the lines that were deleted meanwhile: no word of theirs may come back."""
+    """Leave out the lines that were deleted meanwhile: no word of theirs may come back; and those someone else has."""
     alive = col(ArchivalLineRow.id).in_(bags), col(ArchivalLineRow.deleted_at).is_(None)
-    lines = select(ArchivalLineRow.id).where(*alive).order_by(col(ArchivalLineRow.id))
-    live = session.exec(lines.with_for_update()).all()
-    session.exec(delete(LineTermsRow).where(col(LineTermsRow.line_id).in_(bags)))
+    live = session.exec(select(ArchivalLineRow.id).where(*alive).with_for_update(skip_locked=True)).all()
+    session.exec(delete(LineTermsRow).where(col(LineTermsRow.line_id).in_(live)))
     rows: list[dict[str, Any]] = [{"line_id": line_id, "made_by": made_by, "terms": bags[line_id]} for line_id in live]
     if rows:
         session.exec(insert(LineTermsRow), params=rows)

@@ -151,6 +151,17 @@ class Conversations:
         )
         return Values(found)
 
+    def ids(self, prefix: str, *, limit: int = 100) -> builtins.list[str]:
+        """The ids of the conversations whose ids begin so, the newest first: to complete one that was shortened.
+
+        Args:
+            prefix: How they begin.
+            limit: How many at most, 1 to 1,000.
+        """
+        self._house.require_open()
+        inputs.count("limit", limit, low=1, high=MAX_PAGE)
+        return self._house.records.ids(self._tenant_id, self._id("prefix", prefix), limit=limit)
+
     def end(self, conversation_id: str, *, defer: bool = False) -> ConversationRecord:
         """End a conversation from outside; what its state held is not known here. One that is over stays as it is.
 
@@ -168,7 +179,11 @@ class Conversations:
     def work(self, limit: int | None = None) -> int:
         """Read transcripts that were left for later, or whose reading was cut short.
 
-        Several processes may work at once: no transcript is read by two.
+        Several processes may work at once: no transcript is read by two. One
+        that cannot be read for the moment, because a model or its provider is
+        down, is tried again by a later call: after a minute, then twice as long
+        each time, up to an hour. After three of them in a row the others are
+        left for later too.
 
         Args:
             limit: How many at most; all there are without it.
@@ -178,16 +193,25 @@ class Conversations:
         """
         if limit is not None:
             inputs.count("limit", limit, low=1, high=MAX_PAGE)
-        learning = self._house.learning
-        return sum(learning.run(self._tenant_id, one) for one in learning.pending(self._tenant_id, limit))
+        return self._house.learning.work(self._tenant_id, limit)
+
+    def postponed(self) -> int:
+        """How many transcripts could not be read for the moment; `work` tries them again when it is called later.
+
+        Their `extraction` is `pending`, and `extraction_note` says why.
+        """
+        self._house.require_open()
+        return self._house.learning.postponed(self._tenant_id)
 
     astart = twin(start)
     aresume = twin(resume)
     aget = twin(get)
     afind = twin(find)
     alist = twin(list)  # noqa: A003 - the method of this class
+    aids = twin(ids)
     aend = twin(end)
     awork = twin(work)
+    apostponed = twin(postponed)
 
     def __repr__(self) -> str:
         return f"<Conversations tenant_id={self._tenant_id!r}>"
@@ -325,7 +349,8 @@ class Conversation:
         """End the conversation: keep what the state has for memory, and have its transcript read.
 
         Ending one that is over changes nothing. A chat model that fails, or
-        answers what cannot be used, is noted in the record, and is no error.
+        answers what cannot be used, is noted in the record, and is no error:
+        one that fails for the moment leaves the transcript to `mem.conversations.work`.
 
         Args:
             defer: Whether the transcript is left to `mem.conversations.work`, in this process or in one that has a chat

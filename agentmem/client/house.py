@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
-from agentmem import inputs
+from agentmem import inputs, private
 from agentmem.agents.graphs import AgentRegistry, shared_registry
 from agentmem.agents.settings import AgentStore
+from agentmem.agents.threads import ThreadStore
 from agentmem.archival import chroma_index
 from agentmem.archival.columns import Columns
 from agentmem.archival.kept import Kept
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from agentmem.settings import Settings
 
 _INDEX_FOLDER = "index"
+_IGNORED = ".gitignore"
+_OWN = {_INDEX_FOLDER, _IGNORED}
 
 
 def system_clock() -> datetime:
@@ -75,6 +78,7 @@ class House:
     chat_model: BaseChatModel | None
     agents: AgentRegistry
     agent_settings: AgentStore
+    threads: ThreadStore
     contacts: ContactStore
     contact_memory: ContactMemoryStore
     conversations: ConversationStore
@@ -126,9 +130,9 @@ def build(
     inputs.text("home", str(settings.home))
     home = settings.home.expanduser().absolute()  # wherever the program goes from here
     place = Folder(home / _INDEX_FOLDER) if settings.chroma_url is None else Server(settings.chroma_url)
-    database = Database(settings.database_url or _file(home))
     embedder = Embedder(embeddings or default_embeddings())
-    analyzer = Analyzer(settings.language)
+    analyzer = Analyzer(settings.language)  # before anything is opened: it may refuse the language
+    database = Database(settings.database_url or _file(home))
     clock = clock or system_clock
     try:
         index = chroma_index.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
@@ -204,6 +208,7 @@ def _furnished(
         chat_model=chat_model,
         agents=shared_registry(database),
         agent_settings=agent_settings,
+        threads=ThreadStore(database, clock),
         contacts=contacts,
         contact_memory=ContactMemoryStore(database, clock, contacts, settings),
         conversations=conversations,
@@ -232,11 +237,20 @@ def _check(name: str, part: object, kind: str, *methods: str) -> None:
 
 
 def _file(home: Path) -> Path:
-    """The database file; its folder is made, private, and kept out of version control."""
+    """The database file; its folder is made, private, and kept out of version control.
+
+    A folder that was there is closed to others if it is the store's alone; in one that holds something else, the
+    store's own files are.
+    """
     try:
         if not home.is_dir():
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (home / ".gitignore").write_text("*\n", "ascii")
+            private.make_folder(home)
+            private.write_file(home / _IGNORED, "*\n")
+        there = list(home.iterdir())
+        own = [path for path in there if path.name in _OWN or path.name.startswith(DATABASE_FILE)]
+        for path in (home, *own) if len(own) == len(there) else own:
+            private.restrict(path)
+        private.restrict_tree(home / _INDEX_FOLDER)
     except (OSError, ValueError) as error:
         raise BackendError(
             f"home: the folder of the store cannot be made or used ({type(error).__name__}); "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from agentmem import inputs
 from agentmem.archival.lines import SOURCES, drafts
-from agentmem.archival.recall import Filter, Wish
+from agentmem.archival.recall import TRUSTED, Filter, Wish
 from agentmem.client.twin import twin
 from agentmem.display import Values
 from agentmem.errors import InvalidInputError, NotFoundError
@@ -361,7 +361,7 @@ class Memory:
             half_life_days: Prefer what is newer: a bonus of at most 0.1 in the order, halved after so many days.
 
         Returns:
-            The best matches, by rank, which is the score and what `explain` shows beside it, then the newer one, then
+            The best matches, by rank, which meaning, words and what `explain` shows make up, then the newer one, then
             by id; empty when nothing reaches the floor. Lines of one scope that one speaker said at one
             time in the same words come once.
 
@@ -388,8 +388,48 @@ class Memory:
             half_life_days=None if half_life_days is None else inputs.positive("half_life_days", half_life_days),
             explain=inputs.flag("explain", explain),
         )
-        scopes = {"user": [own.user], "agent": [own], "all": [own.user] if own == own.user else [own.user, own]}[chosen]
+        scopes = {"user": [own.user], "agent": [own], "all": _with_users(own)}[chosen]
         return Values(self._house.recall.search(scopes, query, wish))
+
+    def recall_trusted(
+        self,
+        query: str,
+        *,
+        agent_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        min_score: float = DEFAULT_MIN_SCORE,
+    ) -> builtins.list[MemoryRecallResult]:
+        """Search what may be put into a prompt by itself: every line but those with `source="tool"`.
+
+        What a tool said, anyone may have written. This is what an agent is
+        given under `archival_mode="auto"`.
+
+            >>> _ = client.memory.remember("Acme renews in March")
+            >>> _ = client.memory.remember("Acme is to be paid twice", source="tool")
+            >>> [match.content for match in client.memory.recall_trusted("Acme")]
+            ['Acme renews in March']
+
+        Args:
+            query: What to look for, in words; a very long one is read to its 8,000th character.
+            agent_id: Search this agent's lines and the user's; without it, the user's only.
+            limit: How many matches at most, 1 to 50; lines that are left out do not count.
+            min_score: The floor, 0 to 1, inclusive.
+
+        Returns:
+            The best matches, in the order of `recall`.
+
+        Raises:
+            InvalidInputError: An argument breaks a rule, or the store's vectors were made with another model.
+            BackendError: The model or the database could not do it.
+        """
+        inputs.text("query", query)
+        own = self._scope(agent_id)
+        wish = Wish(
+            limit=inputs.count("limit", limit, low=1, high=MAX_LIMIT),
+            min_score=inputs.fraction("min_score", min_score),
+            only=TRUSTED,
+        )
+        return Values(self._house.recall.search(_with_users(own), query, wish))
 
     def forget_line(self, line_id: str) -> None:
         """Delete one archival line of this user, in whichever scope; nothing happens when there is none.
@@ -417,6 +457,7 @@ class Memory:
     ahistory = twin(history)
     aremember = twin(remember)
     arecall = twin(recall)
+    arecall_trusted = twin(recall_trusted)
     aforget_line = twin(forget_line)
 
     def __repr__(self) -> str:
@@ -438,6 +479,11 @@ class Memory:
 
     def _key(self, value: str | None) -> str | None:
         return None if value is None else self._id("idempotency_key", value)
+
+
+def _with_users(own: Scope) -> list[Scope]:
+    """An agent's scope with the user's before it."""
+    return [own.user] if own == own.user else [own.user, own]
 
 
 def _token(value: datetime | str) -> datetime:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentmem.settings import Settings
 
 _MOST_CHANGES: Final = 10_000
+_MOST_USERS: Final = 1_000
 _MOST_ID: Final = 2**63 - 1
 
 
@@ -169,6 +170,29 @@ class AgentMem:
             )
         return Values(found)
 
+    def users(self, limit: int = 100, *, prefix: str) -> list[str]:
+        """The ids, of people of whom something is kept, that begin so: to complete one that was shortened.
+
+            >>> _ = client.memory.append("core", "- Likes tea")
+            >>> mem.users(prefix="ad"), mem.users(prefix="Ada")
+            (['ada'], [])
+
+        The id that is the prefix itself comes first. Ids of people who were merged into others are among them.
+
+        Args:
+            limit: How many at most, 1 to 1,000.
+            prefix: How they begin.
+
+        Raises:
+            InvalidInputError: A value breaks a rule above.
+        """
+        house = self._house
+        house.require_open()
+        inputs.identifier("prefix", prefix, limit=self.settings.max_id_chars)
+        inputs.count("limit", limit, low=1, high=_MOST_USERS)
+        with house.database.read() as session:
+            return person.ids_beginning(session, self._tenant_id, prefix, limit=limit)
+
     def sweep(self, now: datetime | None = None) -> SweepReport:
         """Delete for good what outlived its retention, in every tenant; run it once a day.
 
@@ -214,7 +238,9 @@ class AgentMem:
             user_id: The person; someone unknown has a receipt too.
             wait: Whether to remove every trace now. Others wait with their writes for the time it takes to copy the
                 database file.
-            checkpointer: A LangGraph checkpointer. It is told to delete the threads of the user's conversations.
+            checkpointer: A LangGraph checkpointer. It is told to delete the user's threads, those of conversations and
+                those that an agent with memory ran in. Without it they are left. Either way nobody gets into them any
+                more.
 
         Raises:
             InvalidInputError: A value breaks a rule above.
@@ -239,6 +265,7 @@ class AgentMem:
     acheck = twin(check)
     areindex = twin(reindex)
     achanges = twin(changes)
+    ausers = twin(users)
     asweep = twin(sweep)
     aforget = twin(forget)
     aclose = twin(close)

@@ -11,9 +11,10 @@ from sqlmodel import Session, and_, col, or_, select, update
 from agentmem import inputs, revisions
 from agentmem.contacts import identity as naming
 from agentmem.contacts.identity import KINDS, SHARED, Identity
-from agentmem.database import RacedError, in_batches
+from agentmem.database import RacedError, in_batches, is_postgresql
 from agentmem.display import Values
-from agentmem.errors import ConflictError, NotFoundError
+from agentmem.errors import BackendError, ConflictError, NotFoundError
+from agentmem.merged import lock_people
 from agentmem.records import Contact, Identifier
 from agentmem.tables import ContactIdentifierRow, ContactRow
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_PAGE: Final = 1_000
 """The most contacts that one call lists."""
+
+_MOST_MERGES: Final = 100
+"""The longest way from an id to its winner that is followed; a merge leaves none of more than one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class ContactStore:
         self._check_name(name)
 
         def body(session: Session) -> Contact:
+            lock_people(session, tenant_id, *([] if contact_id is None else [contact_id]))
             moment = revisions.now(self._clock)
             if contact_id is not None and session.get(ContactRow, (tenant_id, contact_id)) is not None:
                 raise ConflictError("id: there is a contact with it already; link adds what they are known by")
@@ -172,6 +177,7 @@ class ContactStore:
             name: Their name, where it was given.
         """
         self._check_name(name)
+        _lock_all(session, tenant_id, identities, user_id)
         owners = _owners(session, tenant_id, identities)
         user = None if user_id is None else self.winner(session, tenant_id, user_id)
         contact = _chosen(session, identities, owners, user, user_is_given=user_id is not None)
@@ -194,16 +200,20 @@ class ContactStore:
     def winner(self, session: Session, tenant_id: str, contact_id: str) -> ContactRow | None:
         """The contact that an id leads to, through merges; None when there is none."""
         row = session.get(ContactRow, (tenant_id, contact_id))
-        while row is not None and row.merged_into is not None:
+        for _ in range(_MOST_MERGES):
+            if row is None or row.merged_into is None:
+                return row
             row = session.get(ContactRow, (tenant_id, row.merged_into))
-        return row
+        raise BackendError("contacts: the database says of merged contacts that each is another, in a circle")
 
     def require(self, session: Session, tenant_id: str, contact_id: str, *, to_write: bool = False) -> ContactRow:
-        """The same, where there must be one; one to be written to is not merged before the transaction ends.
+        """The same, where there must be one; nobody else writes of one to be written to before the transaction ends.
 
         Raises:
             NotFoundError: There is none.
         """
+        if to_write:
+            lock_people(session, tenant_id, contact_id)
         row = self.winner(session, tenant_id, contact_id)
         if row is None:
             raise _missing("contact_id")
@@ -214,7 +224,10 @@ class ContactStore:
     def merge_identity(
         self, session: Session, tenant_id: str, loser_id: str, winner_id: str, *, moment: datetime
     ) -> None:
-        """Let one contact be known by all that another was, and the other's id lead to it; memory is not touched."""
+        """Let one contact be known by all that another was, and the other's id lead to it; memory is not touched.
+
+        Both are locked, and were not merged: so every id leads to its winner in one step.
+        """
         loser, winner = (_existing(session, tenant_id, one, field="contact_id") for one in (loser_id, winner_id))
         winner.name = winner.name or loser.name
         winner.last_seen_at = max(winner.last_seen_at, loser.last_seen_at, moment)
@@ -277,14 +290,41 @@ def _chosen(
 
 
 def _hold(session: Session, contact: ContactRow) -> None:
-    """Let nobody merge a contact before this transaction ends.
+    """Let no sweep delete a contact before this transaction ends.
 
     Raises:
-        RacedError: It was merged since it was read.
+        RacedError: It was deleted or merged since it was read.
     """
-    session.refresh(contact, with_for_update={"key_share": True})
-    if contact.merged_into is not None:
+    key = contact.tenant_id, contact.id
+    held = session.get(ContactRow, key, populate_existing=True, with_for_update={"key_share": True})
+    if held is None or held.merged_into is not None:
         raise RacedError
+
+
+def _lock_all(session: Session, tenant_id: str, identities: Sequence[Identity], user_id: str | None) -> None:
+    """Lock everyone whom a conversation may turn out to be with: the user, and who is known by what was given.
+
+    Raises:
+        RacedError: Someone became known by it, or was merged, in between.
+    """
+    if not is_postgresql(session):  # there who writes is alone anyway
+        return
+    before = _owner_ids(session, tenant_id, identities)
+    lock_people(session, tenant_id, *{*before.values(), *([] if user_id is None else [user_id])})
+    if _owner_ids(session, tenant_id, identities) != before:
+        raise RacedError
+
+
+def _owner_ids(session: Session, tenant_id: str, identities: Iterable[Identity]) -> dict[Identity, str]:
+    """Whose each of the identities is, as it is now."""
+    row = ContactIdentifierRow
+    found: dict[Identity, str] = {}
+    for one in identities:
+        named = row.tenant_id == tenant_id, row.kind == one.kind, row.value == one.value
+        owner = session.exec(select(row.contact_id).where(*named)).one_or_none()
+        if owner is not None:
+            found[one] = owner
+    return found
 
 
 def _absorbable(session: Session, row: ContactRow) -> bool:
@@ -317,14 +357,17 @@ def _add_identifiers(session: Session, row: ContactRow, identities: Iterable[Ide
             created_at=moment,
             last_seen_at=moment,
         )
-        for one in identities
+        for one in sorted(identities, key=lambda one: (one.kind, one.value))  # the same order for all who wait here
     )
     session.flush()
 
 
 def _see(session: Session, contact: ContactRow, known_by: Identity, moment: datetime) -> None:
     """Note that a contact came with something they are known by."""
-    row = session.get_one(ContactIdentifierRow, (contact.tenant_id, known_by.kind, known_by.value))
+    key = contact.tenant_id, known_by.kind, known_by.value
+    row = session.get(ContactIdentifierRow, key, populate_existing=True, with_for_update=True)
+    if row is None:  # a sweep deleted it since it was read
+        raise RacedError
     row.last_seen_at = max(row.last_seen_at, moment)
     session.add(row)
 

@@ -10,8 +10,9 @@ from sqlmodel import Session, and_, col, or_, select
 from agentmem import changes, lifetimes, revisions
 from agentmem.contacts.reading import message
 from agentmem.conversations import contexts
-from agentmem.database import in_batches
+from agentmem.database import RacedError, in_batches, is_postgresql
 from agentmem.errors import NotFoundError
+from agentmem.merged import beginning, lock_people
 from agentmem.models import Scope
 from agentmem.records import (
     AgentMemories,
@@ -113,6 +114,13 @@ class Records:
             rows = _live(session, chosen, last, limit, now)
             return self._records(session, rows, now)
 
+    def ids(self, tenant_id: str, prefix: str, *, limit: int) -> builtins.list[str]:
+        """The ids of conversations that begin with a prefix, the newest first."""
+        now = revisions.now(self._clock)
+        chosen = [col(ConversationRow.tenant_id) == tenant_id, beginning(ConversationRow.id, prefix)]
+        with self._database.read() as session:
+            return [row.id for row in _live(session, chosen, None, limit, now)]
+
     def memories(self, tenant_id: str, agent_id: str) -> AgentMemories:
         """What one agent remembers of everyone, the newest first, and of those the last; at most 500."""
         now = revisions.now(self._clock)
@@ -183,15 +191,22 @@ class Records:
 def find(
     session: Session, tenant_id: str, conversation_id: str, now: datetime, *, to_write: bool = False
 ) -> ConversationRow:
-    """The row of a conversation, locked where it is to be written.
+    """The row of a conversation; who it is with is locked, and then the row, where it is to be written.
 
     Raises:
         NotFoundError: There is none of this id, or it outlived its agent's retention.
+        RacedError: Who it is with was found out, or merged, in between.
     """
-    statement = select(ConversationRow).where(
-        ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id
-    )
-    row = session.exec(statement.with_for_update() if to_write else statement).one_or_none()
+    named = ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id
+    statement = select(ConversationRow).where(*named)
+    if to_write and is_postgresql(session):
+        caller = session.exec(select(ConversationRow.contact_id).where(*named)).one_or_none()
+        lock_people(session, tenant_id, *([] if caller is None else [caller]))
+        row = session.exec(statement.with_for_update().execution_options(populate_existing=True)).one_or_none()
+        if row is not None and row.contact_id != caller:
+            raise RacedError
+    else:
+        row = session.exec(statement).one_or_none()
     if row is None or is_over(session, row, now):
         raise NotFoundError(
             "conversation_id: there is no such conversation; mem.conversations.list() has those there are"
@@ -199,13 +214,17 @@ def find(
     return row
 
 
-def open_in_thread(session: Session, tenant_id: str, thread_id: str) -> ConversationRow | None:
-    """The row of a thread's open conversation."""
+def open_in_thread(
+    session: Session, tenant_id: str, thread_id: str, *, to_write: bool = False
+) -> ConversationRow | None:
+    """The row of a thread's open conversation, as it is now and locked where it is to be written."""
     statement = select(ConversationRow).where(
         ConversationRow.tenant_id == tenant_id,
         ConversationRow.thread_id == thread_id,
         ConversationRow.status == "open",
     )
+    if to_write:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
     return session.exec(statement).one_or_none()
 
 

@@ -8,6 +8,7 @@ from agentmem import changes, revisions
 from agentmem.changes import Change
 from agentmem.contacts.moving import move_memory
 from agentmem.errors import InvalidInputError
+from agentmem.merged import lock_people
 from agentmem.models import Scope
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Merging:
             raise InvalidInputError("into: it is the contact itself; name the one that it is to be merged into")
 
         def body(session: Session) -> None:
+            lock_people(session, tenant_id, loser_id, winner_id)
             loser, winner = (self._contacts.require(session, tenant_id, one).id for one in (loser_id, winner_id))
             if loser != winner:
                 self.absorb(session, tenant_id, loser, winner, moment=revisions.now(self._clock), actor=actor)
@@ -79,7 +81,7 @@ class Merging:
         actor: str,
         conversation_id: str | None = None,
     ) -> None:
-        """The same as a part of someone else's transaction, for two contacts that were not merged.
+        """The same as a part of someone else's transaction, for two contacts that were not merged and are locked.
 
         Args:
             session: The transaction.

@@ -87,7 +87,6 @@ class ConversationStore:
             now = self.now()
             settings = self._agents.get(session, tenant_id, opening.agent_id, opening.version)
             state = self._state(settings, opening.caller.state)
-            self._free(session, tenant_id, opening.thread_id, now)
             row = ConversationRow(
                 id=uuid4().hex,
                 tenant_id=tenant_id,
@@ -103,6 +102,7 @@ class ConversationStore:
             )
             step = _Step(session, row, settings, now)
             self._identify(step, opening.caller)
+            self._free(session, tenant_id, opening.thread_id, now)
             session.add(row)
             session.flush()
             return _begun(step, state, self._turn(step))
@@ -268,7 +268,10 @@ class ConversationStore:
         return State(settings.state_keys, max_bytes=self._rules.max_value_bytes, given=given)
 
     def _free(self, session: Session, tenant_id: str, thread_id: str | None, now: datetime) -> None:
-        """Make sure that a thread has no open conversation; one that outlived its retention is ended."""
+        """Make sure that a thread has no open conversation; one that outlived its retention is ended.
+
+        It comes after the people are locked, for it may lock a row.
+        """
         row = None if thread_id is None else looking.open_in_thread(session, tenant_id, thread_id)
         if row is None:
             return
@@ -277,8 +280,10 @@ class ConversationStore:
                 "thread_id: this thread has an open conversation; go on with it: "
                 "mem.conversations.resume(mem.conversations.find(thread_id=…).id)"
             )
-        self._close_idle(session, row, now)
-        session.flush()
+        row = looking.open_in_thread(session, tenant_id, row.thread_id or "", to_write=True)
+        if row is not None:
+            self._close_idle(session, row, now)
+            session.flush()
 
     def _identify(self, step: _Step, caller: Caller) -> None:
         """Say whose the conversation is, once, and keep what its agent has of them at this moment."""

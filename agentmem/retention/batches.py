@@ -204,7 +204,10 @@ def _emptying(row: type[Base], *over: ColumnElement[bool], values: Mapping[str, 
 
 
 def _locked(session: Session, row: type[Base], over: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
-    """That a row is one of some that met the conditions, and that nobody writes to until the transaction ends."""
+    """That a row is one of some that met the conditions, and that nobody writes to until the transaction ends.
+
+    Rows that someone else is writing to are left for the next time: a sweep waits for nobody.
+    """
     keys: Any = inspect(row).primary_key
     statement: Any = cast("Any", select)(*keys).where(*over).order_by(*keys).limit(ROWS)
-    return tuple_(*keys).in_([tuple(key) for key in rows(session, statement.with_for_update())])
+    return tuple_(*keys).in_([tuple(key) for key in rows(session, statement.with_for_update(skip_locked=True))])

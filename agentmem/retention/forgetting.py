@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from sqlmodel import Session, col, delete, func, select, update
 
 from agentmem import changes, revisions
+from agentmem.agents import threads
 from agentmem.archival import erasing
 from agentmem.archival.rows import LineWrites, live_rows
 from agentmem.changes import Change
@@ -16,10 +17,10 @@ from agentmem.contacts.reading import find_header
 from agentmem.contacts.writing import erase_memory
 from agentmem.conversations.contexts import NO_CONTEXT
 from agentmem.errors import BackendError
+from agentmem.merged import ids_of, lock_people
 from agentmem.models import Scope
 from agentmem.records import ForgetReceipt
 from agentmem.retention import traces
-from agentmem.retention.person import ids_of
 from agentmem.tables import (
     ARCHIVAL,
     ArchivalLineRow,
@@ -35,6 +36,7 @@ from agentmem.tables import (
     MessageRow,
     OpenItemRow,
     SearchIndexRow,
+    ThreadRow,
 )
 
 if TYPE_CHECKING:
@@ -90,15 +92,20 @@ class Forgetting:
             tenant_id: The account.
             user_id: The person.
             wait: Whether to remove the traces in the index and in the files now.
-            checkpointer: What keeps the threads of their conversations, which it is told to delete.
+            checkpointer: What keeps their threads, which it is told to delete. With it or not, nobody gets into them
+                again.
 
         Raises:
             BackendError: The database or the checkpointer could not do it.
         """
         named = self._threads(tenant_id, user_id) if checkpointer else set[str]()
-        _delete_threads(checkpointer, named)  # before their names are erased
-        erased = self._database.write(partial(self._erase, tenant_id=tenant_id, user_id=user_id))
-        _delete_threads(checkpointer, erased.threads - named)  # of conversations that began meanwhile
+        _delete_threads(checkpointer, named)  # a checkpointer that fails leaves everything to be asked for again
+        keeps = checkpointer is not None
+        erased = self._database.write(partial(self._erase, tenant_id=tenant_id, user_id=user_id, keeps_threads=keeps))
+        if checkpointer:
+            _delete_threads(checkpointer, erased.threads)  # once more: a run of theirs may have gone on meanwhile
+            moment = revisions.now(self._clock)
+            self._database.write(partial(threads.empty, thread_ids=erased.threads, moment=moment))
         left = traces.remove(self._database, self._index) if wait else traces.pending(self._database, self._index)
         with self._database.read() as session:
             urls = session.exec(select(SearchIndexRow.url)).all()
@@ -111,6 +118,7 @@ class Forgetting:
         )
 
     def _reset(self, session: Session, *, scope: Scope, actor: str) -> None:
+        lock_people(session, scope.tenant_id, scope.user_id)
         moment = revisions.now(self._clock)
         user_id, *_ = ids_of(session, scope.tenant_id, scope.user_id)
         scope = Scope(scope.tenant_id, user_id, scope.agent_id)
@@ -127,7 +135,7 @@ class Forgetting:
             .values(_NOTHING_SAID)
         )
         blocks = select(MemoryBlockRow).where(revisions.within(scope), col(MemoryBlockRow.deleted_at).is_(None))
-        for row in session.exec(blocks.order_by(col(MemoryBlockRow.id))).all():
+        for row in session.exec(blocks.order_by(col(MemoryBlockRow.id)).with_for_update()).all():
             known = True
             if row.block_type == ARCHIVAL:
                 gone = {"description": "", "read_only": False, "deleted_at": moment}
@@ -148,9 +156,11 @@ class Forgetting:
         with self._database.read() as session:
             return _threads_of(session, tenant_id, ids_of(session, tenant_id, user_id))
 
-    def _erase(self, session: Session, *, tenant_id: str, user_id: str) -> _Erased:
+    def _erase(self, session: Session, *, tenant_id: str, user_id: str, keeps_threads: bool) -> _Erased:
+        """Erase all but, if they are kept, the names of the threads: those are erased when the threads are."""
+        lock_people(session, tenant_id, user_id)
         ids = ids_of(session, tenant_id, user_id)
-        threads = _threads_of(session, tenant_id, ids)
+        begun = _threads_of(session, tenant_id, ids)
         counts = {what: session.exec(statement).one() for what, statement in _counts(tenant_id, ids).items()}
         contact = col(ContactRow.tenant_id) == tenant_id, col(ContactRow.id).in_(ids)
         entry = col(MemoryChangeRow.tenant_id) == tenant_id, col(MemoryChangeRow.user_id).in_(ids)
@@ -158,15 +168,20 @@ class Forgetting:
         session.exec(delete(ContactRow).where(*contact))  # and with it conversations, messages, contact memory
         session.exec(delete(MemoryChangeRow).where(*entry))
         session.exec(delete(IdempotencyKeyRow).where(*key))
+        moment = revisions.now(self._clock)
+        if keeps_threads:
+            threads.keep(session, Scope(tenant_id, user_id), begun, moment=moment)
+        else:
+            threads.empty(session, begun, moment=moment)
         tombstones = erasing.erase(session, tenant_id, ids)
         if self._database.is_file and (tombstones or any(counts.values())):
             traces.note(session)
-        return _Erased(counts, threads)
+        return _Erased(counts, begun)
 
 
 @dataclass(frozen=True, slots=True)
 class _Erased:
-    """How many of each kind were erased, and the threads of the conversations."""
+    """How many of each kind were erased, and the person's threads."""
 
     counts: Mapping[str, int]
     threads: set[str]
@@ -195,6 +210,7 @@ def _counts(tenant_id: str, ids: Sequence[str]) -> dict[str, SelectOfScalar[int]
         "contacts": (col(ContactRow.tenant_id) == tenant_id, col(ContactRow.id).in_(ids)),
         "records of changes": (col(MemoryChangeRow.tenant_id) == tenant_id, col(MemoryChangeRow.user_id).in_(ids)),
         "idempotency keys": (col(IdempotencyKeyRow.tenant_id) == tenant_id, col(IdempotencyKeyRow.user_id).in_(ids)),
+        "threads": (col(ThreadRow.tenant_id) == tenant_id, col(ThreadRow.user_id).in_(ids)),
     }
     return {what: select(func.count()).where(*conditions) for what, conditions in chosen.items()}
 
@@ -203,7 +219,8 @@ def _threads_of(session: Session, tenant_id: str, user_ids: Sequence[str]) -> se
     statement = select(ConversationRow.thread_id).where(
         ConversationRow.tenant_id == tenant_id, col(ConversationRow.contact_id).in_(user_ids)
     )
-    return {thread_id for thread_id in session.exec(statement) if thread_id is not None}
+    spoken_in = {thread_id for thread_id in session.exec(statement) if thread_id is not None}
+    return threads.of_person(session, tenant_id, user_ids, spoken_in)
 
 
 def _delete_threads(checkpointer: Checkpointer | None, thread_ids: Iterable[str]) -> None:
@@ -221,7 +238,7 @@ def _done(erased: _Erased, *, with_threads: bool) -> Iterator[str]:
     if not any(erased.counts.values()):
         yield "nothing was kept of this user"
     if with_threads:
-        yield f"LangGraph threads of their conversations: {len(erased.threads):,}"
+        yield f"LangGraph threads: {len(erased.threads):,}"
 
 
 def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threads: bool) -> Iterator[str]:
@@ -240,7 +257,7 @@ def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threa
     if any(index_urls):
         yield "the Chroma server: its files may hold vectors that were deleted in it"
     named = (
-        ", of threads that no conversation names" if with_threads else ", unless they are handed over (checkpointer=)"
+        ", of threads that memory had no part in" if with_threads else ", unless they are handed over (checkpointer=)"
     )
     yield f"LangGraph checkpoints{named}"
     yield "logs of this program, and of the providers of its models"

@@ -1,26 +1,38 @@
-"""One person: all the ids that were merged into one, and the feed of what happened to their memory."""
+"""One person: the feed of what happened to their memory, under every id of theirs."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
 
 from agentmem import changes
 from agentmem.lifetimes import hour
-from agentmem.merged import current_user
-from agentmem.tables import ContactRow, MemoryChangeRow
+from agentmem.merged import beginning, ids_of
+from agentmem.tables import ContactRow, IdempotencyKeyRow, MemoryBlockRow, MemoryChangeRow, ThreadRow
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from agentmem.records import MemoryChange
 
 
-def ids_of(session: Session, tenant_id: str, user_id: str) -> list[str]:
-    """Every id of a person by any of them: first the one they are found under, then those that lead to it."""
-    winner: str = session.exec(select(current_user(tenant_id, user_id))).one()
-    losers = select(ContactRow.id).where(ContactRow.tenant_id == tenant_id, ContactRow.merged_into == winner)
-    return [winner, *session.exec(losers.order_by(col(ContactRow.id))).all()]
+def ids_beginning(session: Session, tenant_id: str, prefix: str, *, limit: int) -> list[str]:
+    """The ids, that memory is kept under or that lead to one, that begin with a prefix: the one that is it first."""
+    kept: list[tuple[Any, Any, list[ColumnElement[bool]]]] = [
+        (col(ContactRow.id), ContactRow.tenant_id, []),
+        (col(MemoryBlockRow.user_id), MemoryBlockRow.tenant_id, [col(MemoryBlockRow.deleted_at).is_(None)]),
+        (col(MemoryChangeRow.user_id), MemoryChangeRow.tenant_id, []),
+        (col(IdempotencyKeyRow.user_id), IdempotencyKeyRow.tenant_id, []),
+        (col(ThreadRow.user_id), ThreadRow.tenant_id, []),
+    ]
+    found: set[str] = set()
+    for own, tenant, live in kept:
+        chosen = tenant == tenant_id, beginning(own, prefix), *live
+        found.update(session.exec(select(own).where(*chosen).distinct().order_by(own).limit(limit)).all())
+        found.update(session.exec(select(own).where(tenant == tenant_id, own == prefix, *live).limit(1)).all())
+    return sorted(found, key=lambda user_id: (user_id != prefix, user_id))[:limit]
 
 
 def feed(

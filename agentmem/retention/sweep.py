@@ -123,9 +123,13 @@ def _contexts(session: Session, *, after: str) -> Sequence[Any]:
 
 
 def _replace_contexts(session: Session, *, changed: Sequence[tuple[str, str, str]]) -> int:
-    """Replace contexts, each a conversation's id, the old and the new, unless something came between."""
+    """Replace contexts, each a conversation's id, the old and the new, unless something came or comes between."""
     row = ConversationRow
+    ids = [id_ for id_, _, _ in changed]
+    locked = select(row.id).where(col(row.id).in_(ids)).order_by(col(row.id)).with_for_update(skip_locked=True)
+    free = set(session.exec(locked))
     return sum(
         session.exec(update(row).where(col(row.id) == id_, col(row.context) == old).values(context=new)).rowcount
         for id_, old, new in changed
+        if id_ in free
     )

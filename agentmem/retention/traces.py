@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlmodel import Session, col, update
 
+from agentmem import numbers
 from agentmem.archival import erasing
-from agentmem.database import advance, state
+from agentmem.database import state
 from agentmem.errors import BackendError
 from agentmem.tables import STATE_ID, StoreStateRow
 
@@ -22,7 +23,7 @@ _LATER: Final = "sweep() removes them"
 
 def note(session: Session) -> None:
     """Note in the transaction of an erasure that it leaves traces in a SQLite file."""
-    _set(session, advance(session, 1) + 1)
+    _set(session, numbers.take(session, "lines", 1)[0])
 
 
 def pending(database: Database, index: ChromaIndex) -> tuple[str, ...]:

@@ -50,8 +50,8 @@ class Reader:
 
 
 @pytest.fixture
-def reader(mem, home, monkeypatch):
-    database = Database(home / "agentmem.db")
+def reader(mem, home, sql, monkeypatch):
+    database = Database(sql.url(home))
     reader, lines = Reader(database), columns.rows
 
     def counted(*arguments, **options):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -87,7 +85,7 @@ def test_description_and_read_only_of_archival_memory(memory):
     assert (memory.get("archival").description, memory.get("archival").read_only) == ("", False)
 
 
-def test_lines_that_stay_keep_id_provenance_and_vector(open_mem, home):
+def test_lines_that_stay_keep_id_provenance_and_vector(open_mem, home, sql):
     embedded = []
 
     class Counting(HashingEmbeddings):
@@ -101,7 +99,11 @@ def test_lines_that_stay_keep_id_provenance_and_vector(open_mem, home):
     ]
     memory.remember(said, conversation_id="c")
     before = {match.content: match for match in matches(memory)}
-    vectors = _vectors(home)
+
+    def stored():
+        return dict(sql.execute(home, "SELECT line_id, vector FROM agentmem_line_chunk"))
+
+    vectors = stored()
     embedded.clear()
 
     rewrite(memory, "four\nnew\ntwo\none")
@@ -112,14 +114,9 @@ def test_lines_that_stay_keep_id_provenance_and_vector(open_mem, home):
     for word in ("one", "two", "four"):
         moved = {"line_number": 0, "score": 0, "lexical": 0}  # a word weighs what the other lines make it weigh
         assert replace(after[word], **moved) == replace(before[word], **moved)
-        assert _vectors(home)[after[word].id] == vectors[before[word].id]
-    assert before["three"].id not in _vectors(home)
+        assert stored()[after[word].id] == vectors[before[word].id]
+    assert before["three"].id not in stored()
     assert (after["new"].speaker, after["new"].source, after["new"].confidence) == (None, "operator", 1.0)
-
-
-def _vectors(home):
-    with closing(sqlite3.connect(home / "agentmem.db")) as connection:
-        return dict(connection.execute("SELECT line_id, vector FROM agentmem_line_chunk"))
 
 
 def test_of_equal_lines_as_many_are_kept_as_stay(memory):

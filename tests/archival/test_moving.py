@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -30,9 +28,9 @@ def bo(mem):
     return mem.client("bo").memory
 
 
-def rows(home, statement):
-    with closing(sqlite3.connect(home / "agentmem.db")) as connection:
-        return connection.execute(statement).fetchall()
+@pytest.fixture
+def rows(home, sql):
+    return lambda statement: sql.execute(home, statement)
 
 
 def test_lines_come_after_those_of_the_winner_in_their_order(memory, bo, merge):
@@ -77,16 +75,16 @@ def test_nothing_comes_of_someone_without_lines(memory, bo, merge):
     assert memory.get("archival") == block
 
 
-def test_a_line_keeps_all_that_it_is(home, memory, bo, merge, clock):
+def test_a_line_keeps_all_that_it_is(rows, memory, bo, merge, clock):
     said = Line("Acme renews", speaker="Bo", occurred_at=AT, conversation_id="c", source="user", confidence=0.9)
     bo.remember(said, agent_id="x")
     (before,) = bo.recall("Acme renews", agent_id="x")
     made = "SELECT line_id, vector FROM agentmem_line_chunk", "SELECT line_id, terms FROM agentmem_line_terms"
-    stored = [rows(home, statement) for statement in made]
+    stored = [rows(statement) for statement in made]
     clock.move(days=1)
     merge()
     assert memory.recall("Acme renews", agent_id="x") == [before]
-    assert [rows(home, statement) for statement in made] == stored
+    assert [rows(statement) for statement in made] == stored
 
 
 def test_every_agent_keeps_its_own(memory, bo, merge):

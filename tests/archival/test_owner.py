@@ -43,16 +43,14 @@ def ask_other(process, query="Likes tea"):
     return [(match["content"], match["score"]) for match in found], *engines
 
 
-def index_row(home):
-    with closing(sqlite3.connect(home / "agentmem.db")) as connection:
-        (row,) = connection.execute("SELECT generation, watermark, clean FROM agentmem_search_index")
-        return row
+def index_row(sql, home):
+    (row,) = sql.execute(home, "SELECT generation, watermark, clean FROM agentmem_search_index")
+    return row
 
 
-def index_state(home):
+def index_state(sql, home):
     """Everything on the disk and in SQL that is about the index."""
-    with closing(sqlite3.connect(home / "agentmem.db")) as connection:
-        rows = connection.execute("SELECT * FROM agentmem_search_index").fetchall()
+    rows = sql.execute(home, "SELECT * FROM agentmem_search_index")
     return rows, sorted(str(path) for path in (home / "index", *(home / "index").rglob("*")) if path.exists())
 
 
@@ -92,22 +90,22 @@ def test_the_index_is_open_until_the_last_handle_is_closed(large, open_mem):
     third.close()
 
 
-def test_a_store_opened_again_after_its_end_uses_its_index_again(large, open_mem, home):
+def test_a_store_opened_again_after_its_end_uses_its_index_again(large, open_mem, home, sql):
     mem, memory = large
     expected = ask(memory)
     mem.close()
-    assert index_row(home) == (1, 4, 1)
+    assert index_row(sql, home) == (1, 4, 1)
     assert ask(open_mem(scan_below=0).client("ada").memory) == expected
-    assert index_row(home)[0] == 1
+    assert index_row(sql, home)[0] == 1
 
 
 @pytest.mark.skipif(
     not Path("/proc/self/fd").is_dir(), reason="looks at the process's open files where Linux lists them"
 )
-def test_closing_gives_every_file_back(home, embeddings):
+def test_closing_gives_every_file_back(home, sql, embeddings):
     with (
-        agentmem.open(home, embeddings=embeddings, scan_below=0) as mem,
-        agentmem.open(home, embeddings=embeddings) as other,
+        agentmem.open(home, embeddings=embeddings, scan_below=0, **sql.options(home)) as mem,
+        agentmem.open(home, embeddings=embeddings, **sql.options(home)) as other,
     ):
         mem.client("ada").memory.remember(SAID)
         assert ask(mem.client("ada").memory)[1] == "chroma"
@@ -132,13 +130,13 @@ def test_closing_hands_over_what_is_waiting(large, open_mem):
 
 
 @pytest.mark.parametrize("end", ["end", "kill"])
-def test_a_process_that_ends_without_closing_leaves_a_store_that_goes_on(other, open_mem, home, end):
+def test_a_process_that_ends_without_closing_leaves_a_store_that_goes_on(other, open_mem, home, sql, end):
     process = other(scan_below=0)
     process.ask("remember", SAID)
     assert ask_other(process)[1] == "chroma"
     process.ask("remember", ["one", "two"])
     getattr(process, end)()
-    clean = index_row(home)[2]
+    clean = index_row(sql, home)[2]
     assert clean == (1 if end == "end" else 0)
 
     mem = open_mem(scan_below=0)
@@ -148,10 +146,10 @@ def test_a_process_that_ends_without_closing_leaves_a_store_that_goes_on(other, 
     assert len(found[0]) == 6
     report = mem.check()
     assert (report.ok, report.indexed, report.pending) == (True, 6, 0)
-    assert index_row(home)[0] == (1 if end == "end" else 2)  # what its owner did not close is not trusted
+    assert index_row(sql, home)[0] == (1 if end == "end" else 2)  # what its owner did not close is not trusted
 
 
-def test_a_second_process_scans_while_the_first_owns_the_index_and_answers_the_same(large, other, home):
+def test_a_second_process_scans_while_the_first_owns_the_index_and_answers_the_same(large, other, home, sql):
     mem, memory = large
     expected = ask(memory)
     process = other(scan_below=0)
@@ -161,11 +159,11 @@ def test_a_second_process_scans_while_the_first_owns_the_index_and_answers_the_s
     memory.forget_line(memory.recall("Likes oats")[0].id)
     assert ask_other(process) == (ask(memory)[0], "scan")
 
-    before = index_state(home)
+    before = index_state(sql, home)
     report = process.ask("mem.check")
     assert (report["ok"], report["answers"], report["indexed"], report["problems"]) == (True, "scan", None, [])
     assert "another process owns the index folder" in report["notes"][0]
-    assert index_state(home) == before
+    assert index_state(sql, home) == before
     with pytest.raises(AssertionError, match=r"BackendError.*another process owns"):
         process.ask("mem.reindex")
     mem.close()
@@ -174,8 +172,9 @@ def test_a_second_process_scans_while_the_first_owns_the_index_and_answers_the_s
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("way", ["hard", "soft"])
-def test_a_fork_never_uses_the_inherited_index_and_the_parents_goes_on(home, way):
-    said = [json.loads(line) for line in run_program("fork.py", home, way).splitlines()]
+def test_a_fork_never_uses_the_inherited_index_and_the_parents_goes_on(home, sql, way):
+    ran = run_program("fork.py", home, json.dumps(sql.options(home)), way)
+    said = [json.loads(line) for line in ran.splitlines()]
     assert said == [
         ["before", [["tea", "chroma"]]],
         ["child", [["tea", "scan"]]],
@@ -246,16 +245,16 @@ def test_check_sees_that_a_chroma_server_is_down_before_anything_was_asked_of_it
     assert "Chroma cannot be used" in report.problems[0]
 
 
-def test_check_changes_nothing_of_an_index_on_a_server(open_mem, chroma_url, home):
+def test_check_changes_nothing_of_an_index_on_a_server(open_mem, chroma_url, home, sql):
     mem = open_mem(chroma_url=chroma_url, scan_below=0)
     assert (mem.check().ok, mem.check().answers) == (True, "chroma")
     mem.client("ada").memory.remember(SAID)
     mem.reindex()
     mem.close()
-    before = index_state(home)
+    before = index_state(sql, home)
     report = open_mem(chroma_url=chroma_url, scan_below=0).check()
     assert (report.ok, report.answers, report.indexed, report.notes) == (True, "chroma", 4, ())
-    assert index_state(home) == before
+    assert index_state(sql, home) == before
 
 
 def test_a_chroma_server_answers_for_many_processes(open_mem, other, chroma_url):
@@ -335,11 +334,6 @@ def _client_of(url):
     client.close()
 
 
-def execute(home, statement):
-    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
-        connection.execute(statement)
-
-
 def collections(index):
     """Whose collections are in the one generation that there is."""
     (generation,) = index.glob("generation-*")
@@ -357,32 +351,42 @@ def put_a_folder(path):
     path.mkdir()
 
 
-DAMAGE = {
+OF_THE_FILE = pytest.mark.sqlite("the folder beside its file is this index's")
+MISSED = {  # on a database server, nobody says that the index it knows of was in this folder
     "the index folder is gone": shutil.rmtree,
     "the index folder is empty": lambda index: (shutil.rmtree(index), index.mkdir()),
+}
+DAMAGE = {
     "the generation is gone": lambda index: shutil.rmtree(index / "generation-1"),
     "the generation is a file": lambda index: put_a_file(index / "generation-1"),
-    "its owner did not close it": lambda index: execute(index.parent, "UPDATE agentmem_search_index SET clean = 0"),
-    "its model is gone": lambda index: execute(index.parent, "UPDATE agentmem_search_index SET embedder_id = NULL"),
+    "its owner did not close it": "UPDATE agentmem_search_index SET clean = false",
+    "its model is gone": "UPDATE agentmem_search_index SET embedder_id = NULL",
     "the id is gone": lambda index: (index / "index-id").unlink(),
     "the id is empty": lambda index: (index / "index-id").write_text(""),
     "the id is of no index": lambda index: (index / "index-id").write_bytes(b"\xff\x00zebra"),
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_index_folder_is_filled_anew(large, open_mem, home, damage):
+@pytest.mark.parametrize(
+    "damage",
+    [pytest.param(damage, id=name, marks=OF_THE_FILE) for name, damage in MISSED.items()]
+    + [pytest.param(damage, id=name) for name, damage in DAMAGE.items()],
+)
+def test_a_damaged_index_folder_is_filled_anew(large, open_mem, home, sql, damage):
     mem, memory = large
     expected = ask(memory)
     mem.close()
-    damage(home / "index")
-    before = index_state(home)
+    if isinstance(damage, str):
+        sql.execute(home, damage)
+    else:
+        damage(home / "index")
+    before = index_state(sql, home)
     again = open_mem(scan_below=0)
     report = again.check()
     assert (report.ok, report.answers, report.indexed, report.pending) == (False, "chroma", None, 4)
     (problem,) = report.problems
     assert "at the next search in a large scope, or now with reindex()" in problem
-    assert index_state(home) == before
+    assert index_state(sql, home) == before
     assert ask(again.client("ada").memory) == expected
     report = again.check()
     assert (report.ok, report.indexed, report.problems) == (True, 4, ())
@@ -399,12 +403,12 @@ BLOCKED = {
 
 
 @pytest.mark.parametrize("damage", BLOCKED.values(), ids=BLOCKED)
-def test_an_index_folder_that_cannot_be_used_leaves_the_scan(large, open_mem, home, damage):
+def test_an_index_folder_that_cannot_be_used_leaves_the_scan(large, open_mem, home, sql, damage):
     mem, memory = large
     expected = ask(memory)
     mem.close()
     damage(home / "index")
-    before = index_state(home)
+    before = index_state(sql, home)
     again = open_mem(scan_below=0)
     report = again.check()
     assert (report.ok, report.answers, report.indexed) == (False, "scan", None)
@@ -416,60 +420,60 @@ def test_an_index_folder_that_cannot_be_used_leaves_the_scan(large, open_mem, ho
     with pytest.raises(BackendError, match="index"):
         again.reindex()
     again.close()
-    assert index_state(home) == before
+    assert index_state(sql, home) == before
 
 
-def test_check_of_a_store_without_an_index_makes_none(open_mem, home):
+def test_check_of_a_store_without_an_index_makes_none(open_mem, home, sql):
     mem = open_mem(scan_below=0)
     mem.client("ada").memory.remember(SAID)
     report = mem.check()
     assert (report.ok, report.answers, report.indexed, report.pending) == (True, "chroma", None, 4)
-    assert index_state(home) == ([], [])
+    assert index_state(sql, home) == ([], [])
     assert ask(mem.client("ada").memory)[1] == report.answers
 
 
-def test_check_of_a_closed_index_compares_it_and_leaves_it_to_whoever_comes(large, open_mem, other, home):
+def test_check_of_a_closed_index_compares_it_and_leaves_it_to_whoever_comes(large, open_mem, other, home, sql):
     mem, memory = large
     ask(memory)
     mem.close()
-    before = index_state(home)
+    before = index_state(sql, home)
     mem = open_mem(scan_below=0)
     report = mem.check()
     assert (report.ok, report.answers, report.indexed) == (True, "chroma", 4)
-    assert index_state(home) == before
+    assert index_state(sql, home) == before
     assert ask_other(other(scan_below=0))[1] == "chroma"
     assert mem.check().answers == "scan"
 
 
-def test_a_search_while_a_closed_index_is_looked_at_keeps_it_open(large, open_mem, other, home):
+def test_a_search_while_a_closed_index_is_looked_at_keeps_it_open(large, open_mem, other, home, sql):
     mem, memory = large
     expected = ask(memory)
     mem.close()
     mem = open_mem(scan_below=0)
     stored = mem._house.index.stored()  # noqa: SLF001 - no public call stops in the middle
     next(stored)
-    assert index_row(home)[2] == 0
+    assert index_row(sql, home)[2] == 0
     assert ask(mem.client("ada").memory) == expected
     assert len(list(stored)) == 3
-    assert index_row(home) == (1, 4, 0)
+    assert index_row(sql, home) == (1, 4, 0)
     assert ask_other(other(scan_below=0)) == (expected[0], "scan")
     assert ask(mem.client("ada").memory) == expected
 
 
-def test_two_who_look_at_a_closed_index_both_see_all_of_it_and_the_last_closes_it(large, open_mem, home):
+def test_two_who_look_at_a_closed_index_both_see_all_of_it_and_the_last_closes_it(large, open_mem, home, sql):
     mem, memory = large
     ask(memory)
     mem.close()
-    before = index_state(home)
+    before = index_state(sql, home)
     index = open_mem(scan_below=0)._house.index  # noqa: SLF001 - as above
     one, two = index.stored(), index.stored()
     next(one)
     next(two)
     assert len(list(one)) == len(list(two)) == 3
-    assert index_state(home) == before
+    assert index_state(sql, home) == before
 
 
-def test_an_index_begun_anew_while_it_is_looked_at_is_not_closed_by_the_onlooker(large, open_mem, home):
+def test_an_index_begun_anew_while_it_is_looked_at_is_not_closed_by_the_onlooker(large, open_mem, home, sql):
     mem, memory = large
     ask(memory)
     mem.close()
@@ -479,37 +483,37 @@ def test_an_index_begun_anew_while_it_is_looked_at_is_not_closed_by_the_onlooker
     mem.reindex()
     with pytest.raises(IndexUnavailableError, match="begun anew"):
         list(stored)
-    assert index_row(home) == (2, 4, 0)
+    assert index_row(sql, home) == (2, 4, 0)
     assert ask(mem.client("ada").memory)[1] == "chroma"
 
 
-def test_an_index_begun_anew_in_the_middle_of_a_visit_stays_its_owners(large, home):
+def test_an_index_begun_anew_in_the_middle_of_a_visit_stays_its_owners(large, home, sql):
     mem, memory = large
     ask(memory)
     mem.close()
-    database = Database(home / "agentmem.db")
+    database = Database(sql.url(home))
     pump = Pump(database, Folder(home / "index"), batch=10)
     pump.visit()
     pump.begin_anew()
     pump.leave()
-    assert index_row(home) == (2, 0, 0)
+    assert index_row(sql, home) == (2, 0, 0)
     with pytest.raises(IndexElsewhereError):
         Folder(home / "index").acquire()
     pump.close()
     database.close()
 
 
-def test_an_index_that_chroma_cannot_open_is_told_and_mended(large, open_mem, home):
+def test_an_index_that_chroma_cannot_open_is_told_and_mended(large, open_mem, home, sql):
     mem, memory = large
     expected = ask(memory)
     mem.close()
     (home / "index" / "generation-1" / "chroma.sqlite3").write_bytes(b"garbage" * 1_000)
-    before = index_row(home)
+    before = index_row(sql, home)
     mem = open_mem(scan_below=0)
     report = mem.check()
     assert (report.ok, report.answers, report.indexed) == (False, "scan", None)
     assert "Chroma failed with" in report.problems[0]
-    assert index_row(home) == before
+    assert index_row(sql, home) == before
     assert ask(mem.client("ada").memory) == (expected[0], "scan")
     assert mem.reindex() == 4
     assert ask(mem.client("ada").memory) == expected
@@ -649,6 +653,7 @@ def test_reindex_counts_every_line_though_a_feeding_was_under_way(open_mem):
             assert steps == sorted(steps)
 
 
+@pytest.mark.sqlite("how much Chroma takes is no matter of the database")
 @pytest.mark.parametrize(("lines", "words"), [(6_000, "line"), (3_000, "a line of several vectors")])
 def test_batches_larger_than_chroma_takes_are_handed_over_in_parts(open_mem, lines, words):
     mem = open_mem(scan_below=0, index_batch=100_000, embeddings=ThreeWords(4))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,30 +47,28 @@ def test_lines_below_the_confidence_floor_are_not_missing(open_mem):
 
 DAMAGE = {
     "missing": "DELETE FROM agentmem_line_chunk WHERE line_id = :line",
-    "different": "UPDATE agentmem_line_chunk SET vector = zeroblob(length(vector)) WHERE line_id = :line",
+    "different": "UPDATE agentmem_line_chunk SET vector = :nothing WHERE line_id = :line",
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_store_whose_index_is_not_that_of_sql_says_so(open_mem, home, damage):
+def test_a_store_whose_index_is_not_that_of_sql_says_so(open_mem, home, sql, damage):
     mem = open_mem(scan_below=0)
     memory = mem.client("ada").memory
     line = memory.remember(["tea", "rye"])[0]
     memory.recall("tea")
-    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
-        connection.execute(damage, {"line": line.id})
+    sql.execute(home, damage, line=line.id, nothing=bytes(4 * 256))
     report = mem.check()
     assert not report.ok
     assert all("reindex(" in problem for problem in report.problems)
     assert "tea" not in str(report)
 
 
-def test_lines_without_a_vector_are_told_and_mended(open_mem, home):
+def test_lines_without_a_vector_are_told_and_mended(open_mem, home, sql):
     mem = open_mem(scan_below=0)
     memory = mem.client("ada").memory
     memory.remember(["tea", "rye"])
-    with closing(sqlite3.connect(home / "agentmem.db")) as connection, connection:
-        connection.execute("DELETE FROM agentmem_line_chunk")
+    sql.execute(home, "DELETE FROM agentmem_line_chunk")
     report = mem.check()
     assert not report.ok
     assert "2 lines have no vector" in report.problems[0]

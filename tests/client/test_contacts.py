@@ -513,8 +513,8 @@ def test_seed_004_the_worked_example_can_be_written_directly(open_mem, clock):
     }
 
 
-async def test_the_twins_do_the_same(tmp_path):
-    async with await agentmem.aopen(tmp_path / "twins", embeddings=HashingEmbeddings()) as mem:
+async def test_the_twins_do_the_same(home, sql):
+    async with await agentmem.aopen(home, embeddings=HashingEmbeddings(), **sql.options(home)) as mem:
         contacts = mem.contacts
         ada = await contacts.acreate(id="ada", phone=PHONE)
         assert await contacts.aget("ada") == await contacts.afind(phone=PHONE) == ada

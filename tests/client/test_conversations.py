@@ -450,7 +450,7 @@ def test_a_message_with_an_id_of_its_own_is_added_once(open_mem, conversations):
     assert [message.content for message in other.end().messages] == ["Hello"]
 
 
-def test_a_secret_is_not_kept(conversations, home):
+def test_a_secret_is_not_kept(conversations):
     conv = conversations.start("support", phone=PHONE)
     conv.add_message("user", "My card is 4111 1111 1111 1111")
     (message,) = conv.end().messages

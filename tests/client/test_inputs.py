@@ -37,6 +37,7 @@ ID = {
     "thread_id",
     "to",
     "type",
+    "prefix",
     "user_id",
     "version",
 }
@@ -297,9 +298,9 @@ def test_a_store_without_a_path_is_in_the_working_folder(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("tenant_id", ["", " ", "zebra\x00", "\ud800", 5, None, "a" * 256])
-def test_open_refuses_a_bad_tenant(home, embeddings, tenant_id):
+def test_open_refuses_a_bad_tenant(tmp_path, embeddings, tenant_id):
     with pytest.raises(InvalidInputError, match="tenant_id"):
-        agentmem.open(home, tenant_id=tenant_id, embeddings=embeddings)
+        agentmem.open(tmp_path / "home", tenant_id=tenant_id, embeddings=embeddings)
 
 
 @pytest.mark.parametrize("moment", [datetime(2026, 1, 1), "now", None, 5])  # noqa: DTZ001 - the fault under test
@@ -319,7 +320,25 @@ def test_a_database_url_that_cannot_be_used_is_refused(embeddings, url):
         agentmem.open(database_url=url, embeddings=embeddings)
 
 
+@pytest.mark.parametrize("url", ["postgres://ada:pw@host/name", "postgres://host"])
+def test_the_scheme_that_hosts_hand_out_is_answered_with_the_one_to_write(embeddings, url):
+    with pytest.raises(InvalidInputError, match=r"write postgresql\+psycopg://") as caught:
+        agentmem.open(database_url=url, embeddings=embeddings)
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "pg8000", "asyncpg"])
+def test_a_driver_that_no_store_is_tried_with_is_answered_with_the_one_to_write(embeddings, driver):
+    with pytest.raises(InvalidInputError, match=r"write postgresql\+psycopg://"):
+        agentmem.open(database_url=f"postgresql+{driver}://host/name", embeddings=embeddings)
+
+
+def test_a_database_that_no_store_is_tried_on_is_refused_by_name(embeddings):
+    with pytest.raises(InvalidInputError, match="in SQLite or in PostgreSQL"):
+        agentmem.open(database_url="mysql://host/name", embeddings=embeddings)
+
+
 @pytest.mark.parametrize("url", ["nonsense", "ftp://x", "http://", "http://x:port", "http://x:99999", "127.0.0.1:8000"])
-def test_a_chroma_url_that_cannot_be_used_is_refused(home, embeddings, url):
+def test_a_chroma_url_that_cannot_be_used_is_refused(tmp_path, embeddings, url):
     with pytest.raises(InvalidInputError, match="chroma_url"):
-        agentmem.open(home, chroma_url=url, embeddings=embeddings)
+        agentmem.open(tmp_path / "home", chroma_url=url, embeddings=embeddings)

@@ -89,11 +89,12 @@ def test_a_block_that_becomes_read_only_just_before_the_write_is_left_alone(mem,
 @pytest.mark.parametrize("block", ["core", "archival"])
 def test_a_block_that_is_marked_among_many_writes_stays_as_it_was_marked(memory, bound, block):
     memory.append(block, "one")
-    begun = threading.Event()
+    begun, may_go_on = threading.Event(), threading.Event()
+    may_go_on.set()
 
     def write_until_refused():
         with contextlib.suppress(InvalidInputError):
-            while True:
+            while may_go_on.wait():
                 bound.append(block, "more")
                 begun.set()
 
@@ -101,7 +102,9 @@ def test_a_block_that_is_marked_among_many_writes_stays_as_it_was_marked(memory,
     for thread in threads:
         thread.start()
     begun.wait()
+    may_go_on.clear()  # what was begun comes in between; without an end of that, the mark might never come to its turn
     marked = mark(memory, block, read_only=True)
+    may_go_on.set()
     for thread in threads:
         thread.join()
     assert memory.get(block) == marked

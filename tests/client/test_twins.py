@@ -84,9 +84,12 @@ CALLS = [
     ("mem.conversations", "find", (), {"thread_id": "t"}),
     ("mem.conversations", "get", ("missing",), {}),
     ("mem.conversations", "work", (), {}),
+    ("mem.conversations", "ids", ("a",), {}),
+    ("mem.conversations", "postponed", (), {}),
     ("mem", "changes", ("ada",), {}),
     ("mem", "forget", ("ada",), {"wait": True}),
     ("mem", "sweep", (), {}),
+    ("mem", "users", (), {"prefix": "a"}),
 ]
 
 
@@ -116,12 +119,13 @@ def test_a_twin_does_what_its_method_does(open_mem, tmp_path, tables):
 
 
 @pytest.mark.parametrize("scan_below", [0, 5_000])
-async def test_no_twin_blocks_the_event_loop(home, clock, scan_below):
+async def test_no_twin_blocks_the_event_loop(home, sql, clock, scan_below):
     def progress(_done, _total):
         """Nobody watches."""
 
     with blockbuster_ctx():
-        mem = await agentmem.aopen(home, embeddings=HashingEmbeddings(), clock=clock, scan_below=scan_below)
+        given = {"embeddings": HashingEmbeddings(), "clock": clock, "scan_below": scan_below, **sql.options(home)}
+        mem = await agentmem.aopen(home, **given)
         async with mem:
             acme = await mem.atenant("acme")
             client = await acme.aclient("ada", actor="bot")
@@ -186,9 +190,9 @@ async def test_many_twins_at_once_lose_nothing(client):
     assert sorted(said) == sorted(f"- {number}" for number in range(40))
 
 
-async def test_stores_may_be_opened_at_once(tmp_path):
-    folders = [tmp_path / f"store-{number}" for number in range(12)]
-    stores = await asyncio.gather(*(agentmem.aopen(folder, embeddings=HashingEmbeddings()) for folder in folders))
+async def test_stores_may_be_opened_at_once(tmp_path, sql):
+    stores = [{"path": folder, **sql.bare(folder)} for folder in (tmp_path / f"{number}" for number in range(12))]
+    stores = await asyncio.gather(*(agentmem.aopen(**store, embeddings=HashingEmbeddings()) for store in stores))
     for number, mem in enumerate(stores):
         assert (await mem.client("ada").memory.aappend("core", f"{number}")).version == 1
     for number, mem in enumerate(stores):
@@ -196,10 +200,10 @@ async def test_stores_may_be_opened_at_once(tmp_path):
         await mem.aclose()
 
 
-async def test_a_store_may_be_opened_many_times_at_once(tmp_path):
+async def test_a_store_may_be_opened_many_times_at_once(tmp_path, sql):
     for number in range(10):
-        folder = tmp_path / f"store-{number}"
-        stores = await asyncio.gather(*(agentmem.aopen(folder, embeddings=HashingEmbeddings()) for _ in range(8)))
+        store = {"path": tmp_path / f"{number}", **sql.bare(tmp_path / f"{number}")}
+        stores = await asyncio.gather(*(agentmem.aopen(**store, embeddings=HashingEmbeddings()) for _ in range(8)))
         await asyncio.gather(*(mem.client("ada").memory.aappend("core", "- tea") for mem in stores))
         assert stores[0].client("ada").memory.get("core").version == 8
         await asyncio.gather(*(mem.aclose() for mem in stores))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from sqlmodel import select
 
@@ -38,21 +36,13 @@ def item(description="Call back", related_to=None, **given):
     )
 
 
-@pytest.fixture(scope="session")
-def empty_file(tmp_path_factory):
-    """A database nobody wrote to: copying it is quicker than making each test's own."""
-    path = tmp_path_factory.mktemp("contacts") / "agentmem.db"
-    Database(path).close()
-    return path
-
-
 class Rooms:
     """The rooms under test, and shorthands for what their tests do most."""
 
-    def __init__(self, path, clock):
-        self.path = path
+    def __init__(self, url, clock):
+        self.url = url
         self.clock = clock
-        self.database = Database(path)
+        self.database = Database(url)
         self.contacts = ContactStore(self.database, clock, default_region="US", max_id_chars=255)
         self.memories = ContactMemoryStore(self.database, clock, self.contacts, SETTINGS)
 
@@ -119,8 +109,8 @@ class Rooms:
 
 
 @pytest.fixture
-def rooms(tmp_path, empty_file, clock):
-    rooms = Rooms(shutil.copy(empty_file, tmp_path / "agentmem.db"), clock)
+def rooms(home, sql, clock):
+    rooms = Rooms(sql.url(home), clock)
     yield rooms
     rooms.database.close()
 

@@ -324,7 +324,6 @@ def test_nothing_is_written_to_a_contact_that_was_merged_in_between(rooms, clock
 PROGRAM = """
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
 from agentmem.models import Scope
@@ -332,7 +331,7 @@ from agentmem.settings import Settings
 from agentmem.database import Database
 
 now = datetime(2026, 1, 1, tzinfo=UTC)
-database = Database(Path(sys.argv[1]))
+database = Database(sys.argv[1])
 contacts = ContactStore(database, lambda: now, default_region=None, max_id_chars=255)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -345,7 +344,7 @@ for number in range(20):
 
 
 def test_processes_that_meet_the_same_new_numbers_at_once_make_one_contact_of_each(rooms):
-    command = [sys.executable, "-c", PROGRAM, str(rooms.path)]
+    command = [sys.executable, "-c", PROGRAM, rooms.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with ExitStack() as stack:
         processes = [stack.enter_context(subprocess.Popen(command, env=environment(), **pipes)) for _ in range(3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -93,8 +94,8 @@ def test_idle_conversations_of_every_tenant_are_ended(support, clock):
     assert ended == ["ended"] * 6
 
 
-def test_a_process_that_dies_before_the_end_loses_the_state_and_nothing_half(support, home):
-    command = [sys.executable, str(PROGRAMS / "die_in_conversation.py"), str(home)]
+def test_a_process_that_dies_before_the_end_loses_the_state_and_nothing_half(support, home, sql):
+    command = [sys.executable, str(PROGRAMS / "die_in_conversation.py"), str(home), json.dumps(sql.options(home))]
     ran = subprocess.run(command, env=environment(), check=False, capture_output=True, text=True)
     assert ran.returncode == -9, ran.stderr
     conversation_id = ran.stdout.strip()

@@ -17,6 +17,7 @@ import agentmem
 from agentmem import ConflictError, InvalidInputError, NotFoundError
 from agentmem.testing import FrozenClock, HashingEmbeddings
 
+STORIES = {"sqlite": 200, "postgresql": 60}
 LIMIT = 24
 TICK = timedelta(microseconds=1)
 KEYS = st.tuples(st.sampled_from(["core", "notes"]), st.sampled_from([None, "x"]))
@@ -60,16 +61,18 @@ class Model:
 class Story(RuleBasedStateMachine):
     """One user of one store."""
 
-    def __init__(self, home):
+    def __init__(self, home, place):
         super().__init__()
         self.home = home
+        self.place = place
         self.clock = FrozenClock()
         self.user = f"user-{next(USERS)}"
         self.model = {}
         self._open()
 
     def _open(self):
-        self.mem = agentmem.open(self.home, embeddings=HashingEmbeddings(), clock=self.clock, max_block_chars=LIMIT)
+        edges = {"embeddings": HashingEmbeddings(), "clock": self.clock}
+        self.mem = agentmem.open(self.home, **self.place, **edges, max_block_chars=LIMIT)
         self.memory = self.mem.client(self.user).memory
 
     def teardown(self):
@@ -212,11 +215,11 @@ class Story(RuleBasedStateMachine):
             self._is(caught.value.current, current)
 
 
-def test_the_conflict_rules_are_those_of_a_dictionary(home):
+def test_the_conflict_rules_are_those_of_a_dictionary(home, sql, dialect):
     run_state_machine_as_test(
-        lambda: Story(home),
+        lambda: Story(home, sql.options(home)),
         settings=settings(
-            max_examples=200,
+            max_examples=STORIES[dialect],
             stateful_step_count=30,
             derandomize=True,
             deadline=None,

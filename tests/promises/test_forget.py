@@ -9,6 +9,8 @@ import pytest
 
 from agentmem import Line, NotFoundError
 from agentmem.embedding import Embedder, pack
+from agentmem.langgraph.threads import behind
+from agentmem.models import Scope
 from agentmem.testing import HashingEmbeddings, ScriptedChatModel
 
 LINES = 40
@@ -92,6 +94,7 @@ def fill(mem, canaries, user_id):
         item = mem.contacts.add_open_item(user_id, word(), agent_id=agent_id, type=word(), priority=word())
         mem.contacts.resolve_open_item(user_id, item.id, agent_id=agent_id)
     talk(mem, canaries, user_id=user_id, thread_id=word())
+    behind(mem).threads.claim(Scope(mem.tenant_id, user_id), word())
     for _ in range(3):
         talk(mem, canaries, user_id=user_id, attributes={"sip_headers": {"X-Id": word()}})
 
@@ -100,6 +103,7 @@ def fill(mem, canaries, user_id):
     mem.client(other).memory.remember([line(), line()], agent_id="support")
     mem.contacts.patch_facts(other, {word(): word()}, agent_id="support")
     talk(mem, canaries, user_id=other, thread_id=word())
+    behind(mem).threads.claim(Scope(mem.tenant_id, other), word())
     mem.contacts.merge(other, into=user_id)
 
 

@@ -213,7 +213,7 @@ def tools(mem):
     """Every tool that agentmem makes, however it is made."""
     made = []
     for name in agentmem.langgraph.__all__:
-        if name.startswith("create_") and "tool" in name:
+        if name.startswith("create_") and name.endswith(("_tool", "_tools")):
             for agent_id in (None, "x"):
                 one = getattr(agentmem.langgraph, name)(mem, agent_id)
                 made += one if isinstance(one, list) else [one]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 
 import pytest
 
@@ -44,6 +43,7 @@ IDS = {
     "item_id",
     "kind",
     "phone",
+    "prefix",
     "thread_id",
     "user_id",
     "value",
@@ -81,29 +81,38 @@ def settle(mem, agents=AGENTS, users=USERS):
         mem.contacts.create(id=user, phone=PHONES.get(user), external_id=f"A-{user}")
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """A store where every tenant has the same people, agents and numbers, and something of its own in each; and Acme
-    someone more. Then the ids of what is there."""
-    home = tmp_path_factory.mktemp("filled") / "home"
+def fill_every_tenant(mem):
+    """Every tenant has the same people, agents and numbers, and something of its own in each; and Acme someone more.
+    The ids of what is there.
+    """
     made = {}
-    with agentmem.open(home, embeddings=HashingEmbeddings(), clock=FrozenClock()) as mem:
-        for tenant in [*TENANTS, *ALIKE]:
-            settle(mem.tenant(tenant))
-        for owner in [*OWNERS, *((tenant, "ada", "x") for tenant in ALIKE)]:
-            tenant, user, agent = owner
-            made[owner] = fill(mem.tenant(tenant), user, agent, f"{canary(owner)} likes tea")
-        theirs = mem.tenant("Acme")
-        settle(theirs, ["theirs-x"], ["theirs"])
-        made["theirs"] = fill(theirs, "theirs", "theirs-x", f"{canary(('Acme', 'ada', 'x'))} is theirs")
-        theirs.contacts.link("theirs", email="theirs@example.com")
-    return home, made
+    for tenant in [*TENANTS, *ALIKE]:
+        settle(mem.tenant(tenant))
+    for owner in [*OWNERS, *((tenant, "ada", "x") for tenant in ALIKE)]:
+        tenant, user, agent = owner
+        made[owner] = fill(mem.tenant(tenant), user, agent, f"{canary(owner)} likes tea")
+    theirs = mem.tenant("Acme")
+    settle(theirs, ["theirs-x"], ["theirs"])
+    made["theirs"] = fill(theirs, "theirs", "theirs-x", f"{canary(('Acme', 'ada', 'x'))} is theirs")
+    theirs.contacts.link("theirs", email="theirs@example.com")
+    return made
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory, new_sql):
+    """A store with everyone in it, closed; and the ids of what is there."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    with new_sql() as sql:
+        options = {"embeddings": HashingEmbeddings(), "clock": FrozenClock(), **sql.options(home)}
+        with agentmem.open(home, **options) as mem:
+            made = fill_every_tenant(mem)
+        yield home, made
 
 
 @pytest.fixture
-def everyone(filled, tmp_path, open_mem):
+def everyone(filled, tmp_path, open_mem, sql):
     template, made = filled
-    return open_mem(shutil.copytree(template, tmp_path / "everyone")), made
+    return open_mem(sql.copy(template, tmp_path / "everyone")), made
 
 
 def state(mem, tenants):

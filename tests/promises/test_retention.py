@@ -12,7 +12,7 @@ import pytest
 from agentmem.retention.sweep import Sweeping
 
 DAYS = 400
-OPERATIONS = 3_000
+OPERATIONS = {"sqlite": 3_000, "postgresql": 1_000}
 KILLS = 10
 MOST_FACT_DAYS = 90
 USERS = ["ada", "bob"]
@@ -89,8 +89,8 @@ class Model:
 
 
 class Simulation:
-    def __init__(self, mem, clock, seed):
-        self.mem, self.clock = mem, clock
+    def __init__(self, mem, clock, *, seed, pace):
+        self.mem, self.clock, self.pace = mem, clock, pace
         self.dice = random.Random(seed)
         self.model = Model(clock)
         self._texts = 0
@@ -104,7 +104,7 @@ class Simulation:
         return f"text-{self._texts}-"
 
     def step(self):
-        self.clock.move(hours=self.dice.uniform(0, 2 * 24 * DAYS / OPERATIONS))
+        self.clock.move(hours=self.dice.uniform(0, 2 * 24 * self.pace))
         where = self.dice.choice(USERS), self.dice.choice(list(RETENTIONS))
         self.dice.choices(
             [self.patch, self.drop, self.entity, self.summary, self.item, self.line, self.converse],
@@ -237,13 +237,14 @@ class Simulation:
         assert [text for text, fact in model.ends_of_facts.items() if text in stored and not model.lives(*fact)] == []
 
 
-def test_nothing_outlives_its_retention(mem, clock, tables):
-    simulation = Simulation(mem, clock, seed=7)
-    for number in range(1, OPERATIONS + 1):
+def test_nothing_outlives_its_retention(mem, clock, tables, dialect):
+    operations = OPERATIONS[dialect]
+    simulation = Simulation(mem, clock, seed=7, pace=DAYS / operations)
+    for number in range(1, operations + 1):
         simulation.step()
         if number % 250 == 0:
             simulation.check()
-        if number % (OPERATIONS // KILLS) == 0:
+        if number % (operations // KILLS) == 0:
             simulation.sweep(killed=True)
             simulation.check()
             simulation.sweep(killed=False)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
+pytestmark = pytest.mark.sqlite("what it leaves in its files")
+
 
 def traces(home):
     return sum(path.read_bytes().count(b"kanarie") for path in home.rglob("*") if path.is_file())
