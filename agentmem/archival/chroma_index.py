@@ -70,6 +70,7 @@ class ChromaIndex:
         self._retry_at = 0.0
         self._begin_anew = False
         self._pumping: Pump | None = None
+        self._pump_again = False
         self._closed = False
 
     def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
@@ -238,8 +239,9 @@ class ChromaIndex:
             return
         with self._lock:
             if self._pumping is not None or self._closed:
+                self._pump_again = True  # what is at it may have looked before there was this to take
                 return
-            self._pumping = pump
+            self._pumping, self._pump_again = pump, False
         worker.submit(lambda: self._pump_some(pump))
 
     def _pump_some(self, pump: Pump) -> None:
@@ -255,7 +257,8 @@ class ChromaIndex:
         with self._lock:
             if self._pumping is pump:
                 self._pumping = None
-        if left >= self.batch:
+            again = self._pump_again
+        if left >= self.batch or again:
             self._pump_later()
 
 

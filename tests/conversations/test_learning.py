@@ -117,6 +117,26 @@ def test_everything_is_written_with_its_source_its_conversation_and_the_time_of_
     ]
 
 
+def test_what_work_learned_is_handed_to_the_index_without_a_search(open_mem, model):
+    mem = open_mem(chat_model=model, index_batch=1)
+    mem.agents.configure("support", memory_enabled=True)
+    talk(mem, SAID, defer=True)
+    assert mem.conversations.work() == 1
+    report = mem.check()  # it comes after what the index is busy with
+    assert (report.lines, report.pending) == (1, 0)
+
+
+def test_lines_that_move_as_a_conversation_begins_are_handed_to_the_index_without_a_search(open_mem):
+    mem = open_mem(index_batch=2)
+    mem.agents.configure("support", memory_enabled=True)
+    caller = mem.conversations.start("support", phone="+14155550192").caller_identity
+    mem.client(caller).memory.remember("known by the number alone")
+    assert mem.check().pending == 1
+    assert mem.conversations.start("support", user_id="ada", phone="+14155550192").caller_identity == "ada"
+    assert mem.client("ada").memory.get("archival").content == "known by the number alone"
+    assert mem.check().pending == 0  # it comes after what the index is busy with
+
+
 def test_one_conversation_moves_the_version_by_one(mem):
     before = memory(mem).version if mem.contacts.list() else 0
     talk(mem)
