@@ -123,8 +123,8 @@ async def test_no_twin_blocks_the_event_loop(home, sql, clock, scan_below):
     def progress(_done, _total):
         """Nobody watches."""
 
+    given = {"embeddings": HashingEmbeddings(), "clock": clock, "scan_below": scan_below, **sql.options(home)}
     with blockbuster_ctx():
-        given = {"embeddings": HashingEmbeddings(), "clock": clock, "scan_below": scan_below, **sql.options(home)}
         mem = await agentmem.aopen(home, **given)
         async with mem:
             acme = await mem.atenant("acme")
