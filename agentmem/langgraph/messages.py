@@ -9,7 +9,7 @@ from typing import Final, TypeVar, cast
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage, convert_to_messages
 
 from agentmem.agents.graphs import key_of
-from agentmem.agents.threads import DIGEST_LENGTH
+from agentmem.agents.ledger import DIGEST_LENGTH
 
 T = TypeVar("T")
 

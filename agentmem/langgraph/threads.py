@@ -11,7 +11,7 @@ from langgraph.config import get_config
 from langgraph.errors import GraphBubbleUp
 
 from agentmem.agents.graphs import ForeignThreadError, current_run, key_of
-from agentmem.agents.threads import RefusedRun, SortedOut
+from agentmem.agents.ledger import RefusedRun, SortedOut
 from agentmem.errors import BackendError, InvalidInputError
 from agentmem.langgraph.messages import channel, digest, is_said, key, messages_of, turn_beginning, turn_position
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from agentmem.agents.graphs import Told
-    from agentmem.agents.threads import Known
+    from agentmem.agents.ledger import Known
     from agentmem.client.house import House
     from agentmem.client.store import AgentMem
     from agentmem.langgraph.run import AnyRuntime, Run

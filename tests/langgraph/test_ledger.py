@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from agentmem import InvalidInputError
-from agentmem.agents import threads
+from agentmem.agents import ledger
 from agentmem.langgraph import (
     ConversationMiddleware,
     MemoryContext,
@@ -282,7 +282,7 @@ def test_what_the_part_that_refuses_is_not_shown_is_left_out_by_the_others_too(m
 
 def digests(tables):
     (row,) = tables()["agentmem_thread"]
-    return len(row[-1]) // threads.DIGEST_LENGTH
+    return len(row[-1]) // ledger.DIGEST_LENGTH
 
 
 @pytest.mark.both_databases
@@ -313,7 +313,7 @@ def test_a_thread_in_which_others_left_too_much_is_nobodys_to_go_on_with(mem, ru
     model = scripted("hello Ada", "never")
     graph = single(mem, model)
     run(graph, said("I am allergic"), thread(), ADA)
-    refuse(run, graph, {"messages": [HumanMessage("EVIL") for _ in range(threads.MOST_REFUSED + 1)]})
+    refuse(run, graph, {"messages": [HumanMessage("EVIL") for _ in range(ledger.MOST_REFUSED + 1)]})
 
     with pytest.raises(InvalidInputError, match="thread_id: others left too much in this thread; start a new one"):
         run(graph, said("What may I eat?"), thread(), ADA)
@@ -323,9 +323,9 @@ def test_a_thread_in_which_others_left_too_much_is_nobodys_to_go_on_with(mem, ru
 def test_of_a_very_long_thread_the_newest_messages_are_its_owners(mem, run, tables):
     model = scripted("hello Ada", "bread", "still here")
     graph = single(mem, model)
-    many = [HumanMessage(f"word {number}", id=f"{number}") for number in range(threads.MOST_KEPT + 10)]
+    many = [HumanMessage(f"word {number}", id=f"{number}") for number in range(ledger.MOST_KEPT + 10)]
     run(graph, {"messages": many}, thread(), ADA)
-    assert digests(tables) == threads.MOST_KEPT
+    assert digests(tables) == ledger.MOST_KEPT
     refuse(run, graph, {"messages": [HumanMessage("EVIL", id="3"), AIMessage("EVIL")]})
 
     run(graph, said("What may I eat?"), thread(), ADA)
@@ -333,8 +333,8 @@ def test_of_a_very_long_thread_the_newest_messages_are_its_owners(mem, run, tabl
     shown = [message.text for message in model.prompts[-1]]
     assert "EVIL" not in shown
     assert shown[-3:] == [many[-1].text, "hello Ada", "What may I eat?"]
-    assert len(shown) >= threads.MOST_KEPT
-    assert digests(tables) == threads.MOST_KEPT
+    assert len(shown) >= ledger.MOST_KEPT
+    assert digests(tables) == ledger.MOST_KEPT
     assert len(tables()["agentmem_refused_message"]) == 1
 
 

@@ -205,16 +205,17 @@ def test_whoever_was_merged_goes_on_in_their_threads(mem, shape, run):
         run(graph, said("hi"), thread(), BOB)
 
 
-def test_a_forgotten_users_threads_are_deleted_and_begin_anew(mem, shape, run):
+def test_a_forgotten_users_threads_are_deleted_and_nobody_goes_on_with_them(mem, shape, run):
     saver = InMemorySaver()
-    graph = shape(mem, scripted("one", "two")).compile(checkpointer=saver)
+    graph = shape(mem, scripted("one", "never")).compile(checkpointer=saver)
     run(graph, said("My PIN is 4711"), thread(), ada())
 
     receipt = mem.forget("ada", checkpointer=saver)
 
     assert "LangGraph threads: 1" in receipt.done
     assert "t" not in saver.storage
-    run(graph, said("hi"), thread(), BOB)
+    with pytest.raises(InvalidInputError, match=REFUSED):
+        run(graph, said("hi"), thread(), BOB)
     assert "4711" not in str(graph.get_state(thread()).values)
 
 
