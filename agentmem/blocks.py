@@ -12,6 +12,7 @@ from agentmem.idempotency import FirstResult
 from agentmem.merged import lock_people
 from agentmem.models import Action, BlockVersion, MemoryBlock, Scope
 from agentmem.tables import ARCHIVAL, BlockVersionRow, MemoryBlockRow
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     import builtins
@@ -295,14 +296,18 @@ def _joined(text: str, more: str) -> str:
 
 
 def _no_block() -> NotFoundError:
-    return NotFoundError("block_type: there is no such block in this scope; agent_id= names the agent whose own it is")
+    return NotFoundError(
+        "there is no such block in this scope",
+        field="block_type",
+        advice=Wording(Phrase.AGENT_ID, " names the agent whose own it is"),
+    )
 
 
 def _replaced(text: str, old: str, new: str) -> str:
     found = _occurrences(text, old) if old else 0
     if found != 1:
         rule = "it must be there exactly once" if old else "it must not be empty"
-        raise InvalidInputError(f"old: found {found} times in the block; {rule}")
+        raise InvalidInputError(f"found {found} times in the block", field="old", advice=rule)
     return text.replace(old, new)
 
 

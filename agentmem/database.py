@@ -20,12 +20,12 @@ from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from sqlmodel import Session
 
 from agentmem import private
-from agentmem.errors import BackendError, InvalidInputError
+from agentmem.errors import BackendError, Code, InvalidInputError
 from agentmem.migrations import HEAD, VERSION_TABLE, upgrade
 from agentmem.tables import STATE_ID, StoreStateRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from sqlalchemy import Select
     from sqlalchemy.engine import URL, Connection, Engine
@@ -89,7 +89,9 @@ class Database:
             with _translated(), Session(self._bind(writes=False), expire_on_commit=False) as session:
                 yield session
         except (RacedError, IntegrityError) as error:
-            raise BackendError(f"database: it could not be read ({type(error).__name__}); try again") from _bare(error)
+            raise BackendError(
+                f"it could not be read ({type(error).__name__})", field="database", advice="try again"
+            ) from _bare(error)
 
     def write(self, body: Callable[[Session], T]) -> T:
         """What `body` returns, once its transaction is committed.
@@ -116,12 +118,15 @@ class Database:
                 last = _bare(error)
                 refused += 1
                 if refused == _REFUSALS:
-                    said = "database: a rule of the schema refused the write; nothing was written"
-                    raise BackendError(said) from last
+                    raise BackendError(
+                        "a rule of the schema refused the write; nothing was written", field="database"
+                    ) from last
             if time.monotonic() >= give_up_at:
                 break
             time.sleep(min(0.002 * attempt, _LONGEST_PAUSE))
-        raise BackendError("database: too many writers changed the same rows at once; try again") from last
+        raise BackendError(
+            "too many writers changed the same rows at once", field="database", advice="try again", code="busy"
+        ) from last
 
     @property
     def is_file(self) -> bool:
@@ -161,7 +166,9 @@ class Database:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise InvalidInputError("store: it is closed; open it again with agentmem.open")
+            raise InvalidInputError(
+                "it is closed", field="store", advice="open it again with agentmem.open", code="store_closed"
+            )
         if self._pid != os.getpid():  # a fork must not use its parent's connections, nor close them
             self._engine.dispose(close=False)
             self._pid = os.getpid()
@@ -190,8 +197,8 @@ class Database:
                     connection.execute(_LOCK, {"key": _key("schema")})
                 upgrade(connection)
         except (RacedError, IntegrityError) as error:
-            said = "database: another program changed the schema at the same time; try again"
-            raise BackendError(said) from _bare(error)
+            said = "another program changed the schema at the same time"
+            raise BackendError(said, field="database", advice="try again", code="busy") from _bare(error)
 
 
 def is_postgresql(session: Session) -> bool:
@@ -249,23 +256,27 @@ def _parse(url: str | Path | URL) -> URL:
     try:
         parsed = make_url("sqlite://").set(database=str(url)) if isinstance(url, Path) else make_url(url)
     except ArgumentError:
-        raise InvalidInputError("database_url: not a SQLAlchemy URL, like postgresql+psycopg://host/name") from None
+        raise InvalidInputError(
+            "not a SQLAlchemy URL, like postgresql+psycopg://host/name", field="database_url"
+        ) from None
     if parsed.drivername == "postgres":
-        raise InvalidInputError("database_url: postgres:// is no scheme of SQLAlchemy's; write postgresql+psycopg://")
+        raise InvalidInputError(
+            "postgres:// is no scheme of SQLAlchemy's", field="database_url", advice="write postgresql+psycopg://"
+        )
     if parsed.drivername == _POSTGRESQL:
         return parsed.set(drivername=_PSYCOPG)
     if parsed.get_backend_name() == _POSTGRESQL:
         if parsed.drivername != _PSYCOPG:  # another says otherwise what is to be run again
             raise InvalidInputError(
-                "database_url: PostgreSQL is spoken to through psycopg 3; write postgresql+psycopg://"
+                "PostgreSQL is spoken to through psycopg 3", field="database_url", advice="write postgresql+psycopg://"
             )
         return parsed
     if parsed.get_backend_name() != _SQLITE:
         raise InvalidInputError(
-            "database_url: a store is kept in SQLite or in PostgreSQL: postgresql+psycopg://host/name"
+            "a store is kept in SQLite or in PostgreSQL: postgresql+psycopg://host/name", field="database_url"
         )
     if parsed.database in {None, "", ":memory:"} or "uri" in parsed.query:
-        raise InvalidInputError("database_url: a SQLite URL must name a file, like sqlite:///a.db")
+        raise InvalidInputError("a SQLite URL must name a file, like sqlite:///a.db", field="database_url")
     return parsed.set(database=str(Path(parsed.database or "").resolve()))  # wherever the program goes from here
 
 
@@ -275,8 +286,9 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, pool_size=20, max_overflow=40, hide_parameters=True, pool_pre_ping=is_server)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise InvalidInputError(
-            f"database_url: its driver is not installed ({error}); pip install 'agentmem-toolkit[postgres]' brings "
-            "the one of postgresql+psycopg://"
+            f"its driver is not installed ({error})",
+            field="database_url",
+            advice="pip install 'agentmem-toolkit[postgres]' brings the one of postgresql+psycopg://",
         ) from None
     if is_server:
         event.listen(engine, "connect", _configure_postgresql)
@@ -326,7 +338,7 @@ def _until_free(switch: Callable[[], object]) -> None:
         try:
             switch()
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
+            if _primary(error) not in _BUSY:
                 raise
             time.sleep(0.05)
         else:
@@ -364,7 +376,7 @@ def _translated() -> Generator[None]:
     except SQLAlchemyError as error:
         if getattr(getattr(error, "orig", None), "sqlstate", None) in _RACED:
             raise RacedError from _bare(error)
-        raise BackendError(f"database: {_reason(error)}") from _bare(error)
+        raise _failed(error) from _bare(error)
 
 
 def _bare(error: Exception) -> Exception:
@@ -375,26 +387,41 @@ def _bare(error: Exception) -> Exception:
     return type(error)(error.statement, None, said, hide_parameters=True).with_traceback(error.__traceback__)
 
 
-def _reason(error: SQLAlchemyError) -> str:
-    said = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
-    for sign, advice in _ADVICE:
-        if sign in said:
-            return f"{said}; {advice}"
-    return said
+def _failed(error: SQLAlchemyError) -> BackendError:
+    """The error of a database, with what to do about it."""
+    orig = getattr(error, "orig", None)
+    kind = _primary(orig) if isinstance(orig, sqlite3.Error) else getattr(orig, "sqlstate", None)
+    said = str(orig or type(error).__name__).splitlines()[0]
+    code: Code | None = "busy" if kind in _BUSY else None
+    return BackendError(said, field="database", advice=_ADVICE.get(kind, ""), code=code)
+
+
+def _primary(error: sqlite3.Error) -> int | None:
+    """The number of a SQLite error without what its upper bits say more; `None` for one of the driver's own."""
+    number: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if number is None else number & 0xFF
 
 
 _SQLITE: Final = "sqlite"
 _POSTGRESQL: Final = "postgresql"
 _PSYCOPG: Final = "postgresql+psycopg"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
-_ADVICE: Final = (
-    ("not a database", "the file is something else, or damaged: give another folder, or restore a backup"),
-    ("malformed", "the file is damaged: restore a backup"),
-    ("unable to open", "check that its folder exists and can be written"),
-    ("readonly", "the file or its folder cannot be written: check their permissions"),
-    ("read-only", "the file or its folder cannot be written: check their permissions"),
-    ("locked", "another program keeps it locked: try again, or end that program"),
-    ("lock timeout", "other writers keep what is to be written locked: try again"),
-    ("full", "the disk is full: free some space and try again; nothing was written"),
-    ("I/O error", "the disk refused: check its space and health"),
-)
+_LOCKED: Final = "another program keeps it locked: try again, or end that program"
+_NOT_WRITABLE: Final = "the file or its folder cannot be written: check their permissions"
+_FULL: Final = "the disk is full: free some space and try again; nothing was written"
+_ADVICE: Final[Mapping[object, str]] = {
+    sqlite3.SQLITE_NOTADB: "the file is something else, or damaged: give another folder, or restore a backup",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: restore a backup",
+    sqlite3.SQLITE_CANTOPEN: "check that its folder exists and can be written",
+    sqlite3.SQLITE_READONLY: _NOT_WRITABLE,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: "the disk refused: check its space and health",
+    "25006": "the server takes no writes: check that it is no standby",
+    "53100": _FULL,
+    "58030": "the disk refused: check its space and health",
+    "55P03": "other writers keep what is to be written locked: try again",
+}
+"""What to do, by the primary number of a SQLite error or the SQLSTATE of PostgreSQL."""
+_BUSY: Final = frozenset[object]({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, "55P03"})

@@ -86,7 +86,7 @@ class Embedder:
             if probe is None:
                 probe = _unit(self._ask([PROBE]), 1)[0]
                 if not probe.any():
-                    raise BackendError("embeddings: the model gives nothing but zeros for a plain sentence")
+                    raise BackendError("the model gives nothing but zeros for a plain sentence", field="embeddings")
                 self._probe = probe
             return probe
 
@@ -136,7 +136,7 @@ class Embedder:
         dimensions = len(self.probe())
         if vectors.shape[1] != dimensions:
             raise BackendError(
-                f"embeddings: the model gives vectors of {dimensions} numbers, and then of {vectors.shape[1]}"
+                f"the model gives vectors of {dimensions} numbers, and then of {vectors.shape[1]}", field="embeddings"
             )
         return vectors
 
@@ -174,9 +174,9 @@ def _unit(vectors: object, count: int) -> Vectors:
     try:
         matrix = np.asarray(vectors, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise BackendError("embeddings: the model did not return lists of numbers of one length") from error
+        raise BackendError("the model did not return lists of numbers of one length", field="embeddings") from error
     if matrix.ndim != 2 or matrix.shape[0] != count or matrix.shape[1] == 0 or not np.isfinite(matrix).all():  # noqa: PLR2004 - a matrix
-        raise BackendError(f"embeddings: the model did not return {count} finite vectors of one length")
+        raise BackendError(f"the model did not return {count} finite vectors of one length", field="embeddings")
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     unit: Vectors = (matrix / np.where(lengths == 0, 1, lengths)).astype(np.float32)
     return unit
@@ -190,7 +190,7 @@ def _failures() -> Generator[None]:
     except AgentMemError:
         raise
     except Exception as error:
-        raise BackendError(f"embeddings: the model failed with {type(error).__name__}") from error
+        raise BackendError(f"the model failed with {type(error).__name__}", field="embeddings") from error
 
 
 def _most_pieces(text: str) -> int:

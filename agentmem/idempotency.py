@@ -125,9 +125,19 @@ def move_block(session: Session, old_id: str, new_id: str) -> None:
 
 def used() -> ConflictError:
     """The answer to a key that belongs to another write."""
-    return ConflictError("idempotency_key: it was used before, for another write; use a new key for new content")
+    return ConflictError(
+        "it was used before, for another write",
+        field="idempotency_key",
+        advice="use a new key for new content",
+        code="idempotency_key_used",
+    )
 
 
 def deleted() -> NotFoundError:
     """The answer to a repetition when nothing is left of what was written."""
-    return NotFoundError("idempotency_key: what it wrote was deleted since; use a new key to write it again")
+    return NotFoundError(
+        "what it wrote was deleted since",
+        field="idempotency_key",
+        advice="use a new key to write it again",
+        code="deleted",
+    )

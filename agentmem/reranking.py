@@ -48,10 +48,10 @@ class Reranker:
         except AgentMemError:
             raise
         except Exception as error:
-            raise BackendError(f"reranker: it failed with {type(error).__name__}") from error
+            raise BackendError(f"it failed with {type(error).__name__}", field="reranker") from error
         chosen = [by_id[line_id] for line_id in dict.fromkeys(returned) if line_id in by_id]
         if returned and not chosen:
-            raise BackendError("reranker: it gave back documents that it was not given")
+            raise BackendError("it gave back documents that it was not given", field="reranker")
         return chosen
 
 
@@ -67,4 +67,4 @@ def _documents(answer: object) -> list[Document]:
         documents = [one for one in returned if isinstance(one, Document)]
         if len(documents) == len(returned):
             return documents
-    raise BackendError("reranker: it gave back something that is no list of documents")
+    raise BackendError("it gave back something that is no list of documents", field="reranker")

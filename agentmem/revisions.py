@@ -20,6 +20,7 @@ from agentmem.errors import ConflictError, InvalidInputError
 from agentmem.merged import current_user, find_current_user
 from agentmem.models import Action, MemoryBlock, Scope
 from agentmem.tables import BlockVersionRow, MemoryBlockRow
+from agentmem.wording import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,7 +112,7 @@ def find_to_write(
 def check_writable(row: MemoryBlockRow) -> None:
     """Raise InvalidInputError when a block is marked read-only."""
     if row.read_only:
-        raise InvalidInputError("block_type: it is read-only; leave it as it is")
+        raise InvalidInputError("it is read-only", field="block_type", advice="leave it as it is", code="read_only")
 
 
 def marks(*, description: str | None, read_only: bool | None) -> dict[str, object]:
@@ -137,12 +138,19 @@ def may_write(live: MemoryBlock | None, expected: datetime | None, *, same: bool
     if expected is None:
         if live is not None:
             raise ConflictError(
-                f"expected_updated_at: None creates, and this block exists; {_READ_AGAIN}", current=live
+                "None creates, and this block exists",
+                field="expected_updated_at",
+                advice=_READ_AGAIN,
+                code="exists",
+                current=live,
             )
         return True
     if live is None:
         raise ConflictError(
-            "expected_updated_at: there is no such block now; it was deleted or never written; pass None to create it"
+            "there is no such block now; it was deleted or never written",
+            field="expected_updated_at",
+            code="stale",
+            advice=Phrase.CREATE_WITH_NONE,
         )
     if same:
         return False
@@ -154,7 +162,11 @@ def check_token(live: MemoryBlock, expected: datetime) -> None:
     """Raise ConflictError unless `expected` names the stored version."""
     if live.updated_at != expected:
         raise ConflictError(
-            f"expected_updated_at: this block was changed since it was read; {_READ_AGAIN}", current=live
+            "this block was changed since it was read",
+            field="expected_updated_at",
+            advice=_READ_AGAIN,
+            code="stale",
+            current=live,
         )
 
 

@@ -67,11 +67,10 @@ def load(**given: object) -> Settings:
     for name in given:
         if name not in Settings.model_fields:
             known = ", ".join(sorted(Settings.model_fields))
-            raise InvalidInputError(f"settings: {name!r} is not a setting; there are {known}")
+            raise InvalidInputError(f"{name!r} is not a setting", field="settings", advice=f"there are {known}")
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
-        msg = f"settings: {name} (or AGENTMEM_{name.upper()}): {first['msg']}"
-        raise InvalidInputError(msg) from None
+        raise InvalidInputError(first["msg"], field=f"settings: {name} (or AGENTMEM_{name.upper()})") from None

@@ -8,10 +8,10 @@ import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from weakref import WeakSet, WeakValueDictionary
 
-from agentmem.errors import InvalidInputError, NotFoundError
+from agentmem.errors import Code, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 class ForeignThreadError(InvalidInputError):
     """A thread is someone else's."""
 
-    def __init__(self) -> None:
-        super().__init__("thread_id: this thread was begun for another user; start a new thread for this one")
+    code: Code = "foreign_thread"
+
+    @classmethod
+    def of_another_user(cls) -> Self:
+        """Return the error about a thread that was begun for another user."""
+        return cls(
+            "this thread was begun for another user", field="thread_id", advice="start a new thread for this one"
+        )
 
 
 class Graph(Protocol):
@@ -131,7 +137,9 @@ class AgentRegistry:
             graph = self._graphs.get((tenant_id, agent_id))
         if graph is None:
             raise NotFoundError(
-                "agent_id: no graph is registered for this agent; call mem.agents.register(agent_id, graph)"
+                "no graph is registered for this agent",
+                field="agent_id",
+                advice="call mem.agents.register(agent_id, graph)",
             )
         return graph
 

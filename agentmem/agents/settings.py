@@ -24,6 +24,7 @@ from agentmem import inputs
 from agentmem.display import Shown
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.tables import AgentSettingsRow
+from agentmem.wording import Phrase
 
 if TYPE_CHECKING:
     import builtins
@@ -182,7 +183,7 @@ class AgentStore:
             settings = AgentSettings.model_validate(patch)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            raise InvalidInputError(f"{first['loc'][0]}: {first['msg']}") from None
+            raise InvalidInputError(first["msg"], field=str(first["loc"][0])) from None
         for key in settings.state_keys:
             inputs.fact_key("state_keys", key, limit=self._max_id_chars)
         for entry in settings.identifier_blacklist:
@@ -212,7 +213,7 @@ class AgentStore:
 
 def unknown_agent() -> NotFoundError:
     """The answer to an agent that was never configured."""
-    return NotFoundError("agent_id: this agent was never configured; call mem.agents.configure(agent_id, …)")
+    return NotFoundError("this agent was never configured", field="agent_id", advice=Phrase.CONFIGURE)
 
 
 def _settings(*rows: AgentSettingsRow) -> AgentSettings:
@@ -231,7 +232,7 @@ def _patch(row: AgentSettingsRow, given: Mapping[str, object], moment: datetime)
 def _of_a_version(given: Mapping[str, object], agent: AgentSettingsRow) -> dict[str, object]:
     """What is given without the retention, which is the agent's: one person's memory cannot end at two times."""
     if _RETENTION in given and given[_RETENTION] != agent.retention_days:
-        raise InvalidInputError(f"{_RETENTION}: is one for all versions; configure it without version=")
+        raise InvalidInputError("is one for all versions", field=_RETENTION, advice="configure it without version=")
     return {name: value for name, value in given.items() if name != _RETENTION}
 
 
@@ -239,15 +240,19 @@ def _only(key: str, value: object, place: str) -> object:
     """The value of the one key that a mapping is to have."""
     mapping = _known(place, value, (key,))
     if key not in mapping:
-        raise InvalidInputError(f"{place}: has no {key!r}; the document is {{'memory': {{'repeat_caller': {{…}}}}}}")
+        raise InvalidInputError(
+            f"has no {key!r}", field=place, advice="the document is {'memory': {'repeat_caller': {…}}}"
+        )
     return mapping[key]
 
 
 def _known(place: str, value: object, known: tuple[str, ...]) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise InvalidInputError(f"{place}: must be a mapping, not {type(value).__name__}")
+        raise InvalidInputError(f"must be a mapping, not {type(value).__name__}", field=place)
     mapping = cast("Mapping[object, object]", value)
     for key in mapping:
         if key not in known:
-            raise InvalidInputError(f"{place}: {key!r} is not a setting; there are {', '.join(sorted(known))}")
+            raise InvalidInputError(
+                f"{key!r} is not a setting", field=place, advice=f"there are {', '.join(sorted(known))}"
+            )
     return cast("Mapping[str, object]", mapping)

@@ -132,12 +132,13 @@ class ThreadStore:
             ids = {scope.user_id, *ids_of(session, scope.tenant_id, scope.user_id)}
         own = [fingerprint(Scope(scope.tenant_id, one, scope.agent_id)) for one in ids]
         if begun_by.partition(".")[0] not in {one.partition(".")[0] for one in own}:
-            raise ForeignThreadError
+            raise ForeignThreadError.of_another_user()
         if agent and begun_by not in own:
             raise InvalidInputError(
-                "agent_id: this thread was begun with another agent, or the parts of the graph name different ones; "
-                "give every part (middleware, nodes, tools) the same agent_id or leave it to the context, "
-                "and start a new thread for another agent"
+                "this thread was begun with another agent, or the parts of the graph name different ones",
+                field="agent_id",
+                advice="give every part (middleware, nodes, tools) the same agent_id or leave it to the "
+                "context, and start a new thread for another agent",
             )
 
     def is_one_person(self, tenant_id: str, one: str, other: str) -> bool:
@@ -202,10 +203,10 @@ def _found(session: Session, scope: Scope, key: str) -> Known | None:
     if owner is None:  # others left something in it, and nobody began it
         return None
     if owner.tenant_id != scope.tenant_id or not _is_one_person(session, scope.tenant_id, owner.user_id, scope.user_id):
-        raise ForeignThreadError
+        raise ForeignThreadError.of_another_user()
     refused = _keys(found)
     if len(refused) >= MOST_REFUSED:
-        raise InvalidInputError("thread_id: others left too much in this thread; start a new one")
+        raise InvalidInputError("others left too much in this thread", field="thread_id", advice="start a new one")
     return Known(_digests(owner.ledger), refused)
 
 

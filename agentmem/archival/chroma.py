@@ -153,7 +153,7 @@ def address(url: str) -> tuple[str, int, bool]:
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidInputError("chroma_url: must be like http://127.0.0.1:8000")
+        raise InvalidInputError("must be like http://127.0.0.1:8000", field="chroma_url")
     secure = parts.scheme == "https"
     return parts.hostname, port or (443 if secure else 8000), secure
 

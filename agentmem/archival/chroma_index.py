@@ -280,7 +280,9 @@ def share(url: URL, place: Place, *, batch: int, timeout: float) -> ChromaIndex:
         for name, own, given in (("index_batch", index.batch, batch), ("index_timeout", index.timeout, timeout)):
             if own != given:
                 raise InvalidInputError(
-                    f"settings: {name}: this store is open in this process with another value; close it first"
+                    "this store is open in this process with another value",
+                    field=f"settings: {name}",
+                    advice="close it first",
                 )
         _shared[key] = index, handles + 1
         return index

@@ -60,24 +60,25 @@ def split(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def drafts(given: object, default: Line, limits: Limits) -> list[Draft]:
+def drafts(given: object, default: Line, limits: Limits, *, field: str = "line") -> list[Draft]:
     """Every line of what was given, in order, with the defaults of the call filled in.
 
     Args:
         given: One text, one `Line`, or several of both.
         default: What a `Line` leaves open; its `source` and `confidence` are given.
         limits: The most characters.
+        field: What it is called in an error.
 
     Raises:
-        InvalidInputError: One of them breaks a rule; its number is in the message.
+        InvalidInputError: One of them breaks a rule; its number is in the field.
     """
     if isinstance(given, (str, Line)):
-        return _drafts("line", given, default, limits)
+        return _drafts(field, given, default, limits)
     kind = type(given).__name__
     if isinstance(given, (bytes, dict)) or not isinstance(given, Iterable):
-        raise InvalidInputError(f"line: must be a string, a Line or several of them, not {kind}")
+        raise InvalidInputError(f"must be a string, a Line or several of them, not {kind}", field=field)
     several = enumerate(cast("Iterable[object]", given), start=1)
-    return [draft for number, one in several for draft in _drafts(f"line {number}", one, default, limits)]
+    return [draft for number, one in several for draft in _drafts(f"{field} {number}", one, default, limits)]
 
 
 def checked(field: str, lines: Sequence[str], limits: Limits) -> list[str]:
@@ -117,7 +118,7 @@ def settled(places: Sequence[int | None]) -> int:
 def _drafts(field: str, one: object, default: Line, limits: Limits) -> list[Draft]:
     line = Line(one) if isinstance(one, str) else one
     if not isinstance(line, Line):
-        raise InvalidInputError(f"{field}: must be a string or a Line, not {type(one).__name__}")
+        raise InvalidInputError(f"must be a string or a Line, not {type(one).__name__}", field=field)
     text = inputs.text(field, line.content)
     speaker, occurred_at = line.speaker, line.occurred_at
     conversation_id = default.conversation_id if line.conversation_id is None else line.conversation_id

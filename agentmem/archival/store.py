@@ -27,6 +27,7 @@ from agentmem.idempotency import FirstResult
 from agentmem.merged import lock_people
 from agentmem.models import ArchivalLine, MemoryBlock, Scope, Source
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,7 +78,9 @@ class ArchivalStore:
             header = revisions.find(session, scope, ARCHIVAL)
             if header is None or (header.deleted_at is not None and not deleted):
                 raise NotFoundError(
-                    "block_type: there is no archival memory in this scope; agent_id= names the agent whose own it is"
+                    "there is no archival memory in this scope",
+                    field="block_type",
+                    advice=Wording(Phrase.AGENT_ID, " names the agent whose own it is"),
                 )
             return block(session, header, after=hidden_until(session, scope, revisions.now(self._clock)))
 

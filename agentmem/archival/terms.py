@@ -109,7 +109,9 @@ class Analyzer:
     def __init__(self, language: str) -> None:
         known = (*_languages(), "none")
         if language not in known:
-            raise InvalidInputError(f"settings: language (or AGENTMEM_LANGUAGE): must be one of {', '.join(known)}")
+            raise InvalidInputError(
+                f"must be one of {', '.join(known)}", field="settings: language (or AGENTMEM_LANGUAGE)"
+            )
         self.made_by: Final = f"{VERSION}:{language}"
         self.stop_words: Final = _STOP.get(language, frozenset[str]())
         self._language = language

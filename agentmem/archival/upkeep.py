@@ -16,6 +16,7 @@ from agentmem.database import locked_state, state
 from agentmem.errors import BackendError
 from agentmem.models import CheckReport
 from agentmem.tables import ArchivalLineRow, EmbedderRow, LineChunkRow
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,11 +42,14 @@ def check(database: Database, index: ChromaIndex, analyzer: Analyzer) -> CheckRe
         embedder = vectors.embedder_name(session)
         stale = words.count_stale(session, analyzer)
     standing = index.standing()
-    problems = [f"{lacking} lines have no vector and cannot be recalled: run reindex(embed=True)"] if lacking else []
-    problems += _faults(standing)
+    problems = _faults(standing)
+    if lacking:
+        said = f"{lacking} lines have no vector and cannot be recalled: run "
+        problems.insert(0, Wording(said, Phrase.REINDEX_EMBED))
     notes = _notes(standing)
     if stale:
-        notes.append(f"recall splits the words of {stale} lines anew when it loads them, until reindex() stores them")
+        said = f"recall splits the words of {stale} lines anew when it loads them, until "
+        notes.append(Wording(said, Phrase.REINDEX, " stores them"))
     answers, indexed = standing.answers, None
     if standing.begun and standing.doubt is None and standing.obstacle is None:
         try:
@@ -92,7 +96,9 @@ def reindex(
     try:
         return index.rebuild(progress)
     except IndexUnavailableError as error:
-        raise BackendError(f"index: not rebuilt: {error}; close the other process, or wait, and try again") from error
+        raise BackendError(
+            f"not rebuilt: {error}", field="index", advice="close the other process, or wait, and try again"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +113,16 @@ class _Difference:
     def told(self) -> list[str]:
         wrong = {"missing": self.missing, "left over": self.foreign, "different": self.different}
         said = ", ".join(f"{count} {word}" for word, count in wrong.items() if count)
-        return [f"Chroma's vectors are not those of SQL ({said}): run reindex()"] if said else []
+        return [Wording(f"Chroma's vectors are not those of SQL ({said}): run ", Phrase.REINDEX)] if said else []
 
 
 def _faults(standing: Standing) -> list[str]:
     if standing.obstacle is not None:
         return [] if isinstance(standing.obstacle, IndexElsewhereError) else [_unusable(standing.obstacle)]
     if standing.doubt is not None:
-        when = "at the next search in a large scope, or now with reindex()"
-        return [f"the index is not trusted, because {standing.doubt}: it is filled anew from SQL {when}"]
+        when = "at the next search in a large scope, or now with "
+        said = f"the index is not trusted, because {standing.doubt}: it is filled anew from SQL {when}"
+        return [Wording(said, Phrase.REINDEX)]
     return []
 
 
@@ -203,7 +210,11 @@ def _add_lacking(session: Session, embedder_id: int, vectors_of: Mapping[str, Ve
     are left for the next batch.
     """
     if session.get(EmbedderRow, embedder_id) is None:
-        raise BackendError("index: the store was switched to another model meanwhile; run reindex(embed=True) again")
+        raise BackendError(
+            "the store was switched to another model meanwhile",
+            field="index",
+            advice=Wording("run ", Phrase.REINDEX_EMBED, " again"),
+        )
     lines = select(ArchivalLineRow.id, ArchivalLineRow.chunks)
     chosen = lines.where(col(ArchivalLineRow.id).in_(vectors_of)).with_for_update(skip_locked=True)
     locked = [line_id for line_id, _ in session.exec(chosen)]

@@ -16,6 +16,7 @@ from agentmem.database import in_batches, locked_state, rows, state
 from agentmem.embedding import Embedder, Vectors, pack, same_model, unpack
 from agentmem.errors import InvalidInputError
 from agentmem.tables import ArchivalLineRow, EmbedderRow, LineChunkRow
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -235,6 +236,8 @@ def _foreign(row: EmbedderRow | None, embedder: Embedder) -> InvalidInputError:
     theirs = "no model" if row is None else f"{row.name} ({row.dimensions} dimensions)"
     ours = f"{embedder.name} ({len(embedder.probe())} dimensions)"
     return InvalidInputError(
-        f"embeddings: this store's vectors were made with {theirs} and {ours} was given; open it with its own model, "
-        "or compute every vector anew with reindex(embed=True)"
+        f"this store's vectors were made with {theirs} and {ours} was given",
+        field="embeddings",
+        advice=Wording("open it with its own model, or compute every vector anew with ", Phrase.REINDEX_EMBED),
+        code="wrong_embedder",
     )

@@ -103,7 +103,7 @@ class Conversation:
                 raise
             except Exception as error:  # a provider's error can be anything
                 said = str(error).partition("\n")[0]
-                raise BackendError(f"model: it failed with {type(error).__name__}: {said}") from error
+                raise BackendError(f"it failed with {type(error).__name__}: {said}", field="model") from error
 
 
 def chat_model(name: str | None) -> BaseChatModel:
@@ -118,7 +118,9 @@ def chat_model(name: str | None) -> BaseChatModel:
         return init_chat_model(name)
     except Exception as error:  # a provider's error can be anything
         said = str(error).partition("\n")[0].rstrip(".")
-        raise InvalidInputError(f"model: {said}. A model is named provider:name, like openai:gpt-5") from error
+        raise InvalidInputError(
+            said, field="model", advice="a model is named provider:name, like openai:gpt-5"
+        ) from error
 
 
 def build_agent(mem: AgentMem, model: BaseChatModel) -> Any:  # noqa: ANN401 - LangGraph's type has four parameters

@@ -147,7 +147,9 @@ def configure(
         "analytics_enabled": None if analytics is None else _switch("analytics", analytics),
     }
     if document is None and all(value is None for value in given.values()):
-        raise InvalidInputError("settings: nothing given to configure; agentmem agents configure --help lists them")
+        raise InvalidInputError(
+            "nothing given to configure", field="settings", advice="agentmem agents configure --help lists them"
+        )
     with call.store() as mem:
         settings = mem.agents.configure(name, document, version=version, **given)
     if call.json:
@@ -162,12 +164,12 @@ def _parsed(text: str) -> Mapping[str, object]:
         return cast("Mapping[str, object]", json.loads(text))
     except (ValueError, RecursionError) as error:
         at = f", at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InvalidInputError(f"file: not JSON{at}; correct it there") from None
+        raise InvalidInputError(f"not JSON{at}", field="file", advice="correct it there") from None
 
 
 def _switch(field: str, word: str) -> bool:
     if word not in _SWITCH:
-        raise InvalidInputError(f"{field}: must be on or off")
+        raise InvalidInputError("must be on or off", field=field)
     return _SWITCH[word]
 
 
@@ -178,7 +180,7 @@ def _state_key(word: str) -> tuple[str, int | None]:
     try:
         return key, int(days)
     except ValueError:
-        raise InvalidInputError("state_key: behind = stands a number of days, like booking_day=30") from None
+        raise InvalidInputError("behind = stands a number of days, like booking_day=30", field="state_key") from None
 
 
 def _plain(agent_id: str, version: str | None, settings: AgentSettings) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from agentmem.cli.call import INTERRUPTED, Call, Opener, TextCommand, examples, 
 from agentmem.cli.chat import chat
 from agentmem.cli.demo import demo
 from agentmem.cli.jobs import sweep, work
-from agentmem.cli.output import print_error, print_json
+from agentmem.cli.output import print_error, print_failure, print_json
 from agentmem.cli.person import changes, forget
 from agentmem.cli.upkeep import check, reindex, status
-from agentmem.errors import AgentMemError, ConflictError
+from agentmem.errors import AgentMemError, InvalidInputError
 
 _BROKEN: Final = 1
 _PEOPLE: Final = "Commands about people and their conversations"
@@ -78,12 +78,12 @@ def main(argv: Sequence[str] | None = None, *, opener: Opener = open_store) -> i
     try:
         return _run(words, opener)
     except AgentMemError as error:
-        more = {"current": error.current} if isinstance(error, ConflictError) else {}
-        notes = getattr(error, "__notes__", ())
-        print_error(type(error).__name__, str(error), notes, as_json=as_json, **more)
+        print_failure(error, as_json=as_json)
         return error.exit_code
     except typer.TyperException as error:
-        print_error("UsageError", error.format_message(), _advice(error), as_json=as_json)
+        said = error.format_message()
+        more = {"code": InvalidInputError.code, "rule": said, "status": InvalidInputError.status}
+        print_error("UsageError", said, _advice(error), as_json=as_json, field=None, hint="", **more)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, cast
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 import typer
 from rich.text import Text
 
+from agentmem import inputs
 from agentmem.archival.lines import Limits, drafts
 from agentmem.cli.call import INTERRUPTED, Call, command
 from agentmem.cli.output import (
@@ -76,9 +76,9 @@ def remember(
     )
     with call.store() as mem:
         settings = mem.settings
-        # All of it is looked at before any of it is written.
-        drafts([replace(like, content=given)], like, Limits(settings.max_line_chars, settings.max_id_chars))
-        stored = _remember(call, call.memory(mem), _batches(given, like), idempotency_key)
+        batches = _batches(inputs.text("text", given), like)
+        _check(batches, like, Limits(settings.max_line_chars, settings.max_id_chars))
+        stored = _remember(call, call.memory(mem), batches, idempotency_key)
     if call.json:
         print_json(stored)
         return
@@ -191,6 +191,13 @@ def _batches(text: str, like: Line) -> list[_Batch]:
     ]
 
 
+def _check(batches: list[_Batch], like: Line, limits: Limits) -> None:
+    """Look at every line before any is written; an error names the line by its number in the whole text."""
+    for batch in batches:
+        for number, line in zip(batch.numbers, batch.lines, strict=True):
+            drafts(line, like, limits, field=f"line {number}")
+
+
 def _remember(call: Call, memory: Memory, batches: list[_Batch], key: str | None) -> list[ArchivalLine]:
     stored: list[ArchivalLine] = []
     done = 0
@@ -205,9 +212,8 @@ def _remember(call: Call, memory: Memory, batches: list[_Batch], key: str | None
         print_error("Interrupted", f"interrupted: {_landed(batches, done)}", as_json=call.json)
         raise typer.Exit(INTERRUPTED) from None
     except AgentMemError as error:
-        placed = type(error)(_placed(str(error), batches[done]))
-        placed.add_note(_landed(batches, done))
-        raise placed from error
+        error.add_note(_landed(batches, done))
+        raise
     return stored
 
 
@@ -223,15 +229,6 @@ def _landed(batches: list[_Batch], done: int) -> str:
         f"{_count(batches[:done]):,} of {_count(batches):,} lines were remembered; "
         f"the rest begins at line {first}: tail -n +{first}"
     )
-
-
-def _placed(message: str, batch: _Batch) -> str:
-    """The message about a line of a batch, with the line's number in the whole text."""
-
-    def place(found: re.Match[str]) -> str:
-        return f"line {batch.numbers[int(found[1]) - 1]}"
-
-    return re.sub(r"\bline (\d+)\b", place, message, count=1)
 
 
 def _scope(match: MemoryRecallResult) -> str:

@@ -34,7 +34,7 @@ def require_yes(call: Call, question: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        error = InvalidInputError("yes: it cannot be undone, and nobody can be asked here; nothing was changed")
+        error = InvalidInputError("it cannot be undone, and nobody can be asked here; nothing was changed", field="yes")
         error.add_note(f"do it without being asked:  {_with_yes(call.argv)}")
         raise error
     if not typer.confirm(question, err=True):

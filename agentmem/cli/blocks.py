@@ -128,7 +128,9 @@ def set_block(
     version is named, nothing is written, and you are shown what to run.
     """
     if create and expected_updated_at is not None:
-        raise InvalidInputError("expected_updated_at: --create wants that there is no block; leave one of the two out")
+        raise InvalidInputError(
+            "--create wants that there is no block", field="expected_updated_at", advice="leave one of the two out"
+        )
     content = text_of(text, file, what="text")
     if text in {None, STDIN}:
         content = content.removesuffix("\n")  # editors and echo end a file with one
@@ -148,8 +150,7 @@ def set_block(
             if expected_updated_at is not None:
                 raise _advised(call, block, error) from None
             if create or not _holds(error.current, wanted):
-                unseen = "block: it exists, and set does not overwrite what you did not name; nothing was changed"
-                raise _advised(call, block, ConflictError(unseen, current=error.current)) from None
+                raise _advised(call, block, _unseen(error.current)) from None
             written = cast("MemoryBlock", error.current)
     _print_written(call, written)
 
@@ -226,6 +227,15 @@ def _get(call: Call, read: Callable[..., T], block: str) -> T:
     except NotFoundError as error:
         error.add_note(f"what there is: {call.line('blocks', 'list', '--scope', 'all')}")
         raise
+
+
+def _unseen(current: MemoryBlock | None) -> ConflictError:
+    return ConflictError(
+        "it exists, and set does not overwrite what you did not name; nothing was changed",
+        field="block",
+        code="exists",
+        current=current,
+    )
 
 
 def _holds(current: object, wanted: Mapping[str, object]) -> bool:

@@ -108,7 +108,9 @@ class Call:
         folder = self._folder_without_store()
         if folder is None:
             return self.store(**options)
-        error = NotFoundError(f"home: there is no store in {folder}; name another folder with --home or AGENTMEM_HOME")
+        error = NotFoundError(
+            f"there is no store in {folder}", field="home", advice="name another folder with --home or AGENTMEM_HOME"
+        )
         error.add_note(f"begin one there:  {self.line('remember', 'Something worth keeping')}")
         error.add_note(f"see one at work:  {program()} demo")
         raise error

@@ -97,12 +97,14 @@ def find(
     Ends with code 3 when nobody is.
     """
     if sum(value is not None for value in (phone, email, external_id, custom)) != 1:
-        raise InvalidInputError("contact: found by one thing; give --phone, --email, --external-id or --custom")
+        raise InvalidInputError(
+            "found by one thing", field="contact", advice="give --phone, --email, --external-id or --custom"
+        )
     kind, _, value = (None, None, None) if custom is None else custom.partition("=")
     with call.existing_store() as mem:
         found = mem.contacts.find(phone=phone, email=email, external_id=external_id, kind=kind, value=value)
     if found is None:
-        raise NotFoundError("contact: nobody is known by this")
+        raise NotFoundError("nobody is known by this", field="contact")
     _print_contact(call, found)
 
 
@@ -113,7 +115,7 @@ def link(call: Call, *, contact: Id, phone: Phone = None, email: Email = None, e
     What another contact is known by stays theirs, and ends with code 4; are the two one person, merge them.
     """
     if phone is None and email is None and external_id is None:
-        raise InvalidInputError("contact: nothing to link; give --phone, --email or --external-id")
+        raise InvalidInputError("nothing to link", field="contact", advice="give --phone, --email or --external-id")
     with call.existing_store() as mem:
         whole = shortened.user(mem, contact, made_only=True) or contact
         linked = mem.contacts.link(whole, phone=phone, email=email, external_id=external_id)
@@ -150,7 +152,7 @@ def reset(call: Call, *, contact: Id, yes: Yes = False) -> None:
     """
     agent_id = call.agent
     if agent_id is None:
-        raise InvalidInputError("agent_id: name the agent whose memory of the contact it is with --agent")
+        raise InvalidInputError("name the agent whose memory of the contact it is with --agent", field="agent_id")
     with call.existing_store() as mem:
         found = mem.contacts.get(shortened.user(mem, contact, made_only=True) or contact)
         whose = f"contact {one_line(found.id, limit=40)}"

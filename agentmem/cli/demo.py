@@ -64,11 +64,15 @@ def fresh_folder(home: Path) -> Path:
     """
     try:
         if home.is_symlink() or (home.exists() and not home.is_dir()):
-            raise InvalidInputError("home: something that is no folder has this name; name another with --home")
+            raise InvalidInputError(
+                "something that is no folder has this name", field="home", advice="name another with --home"
+            )
         if home.exists() and any(home.iterdir()):
             if not (home / _MARK).is_file():
                 raise InvalidInputError(
-                    "home: this folder was not made by the demo, so it is left alone; name another with --home"
+                    "this folder was not made by the demo, so it is left alone",
+                    field="home",
+                    advice="name another with --home",
                 )
             shutil.rmtree(home)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,7 +80,9 @@ def fresh_folder(home: Path) -> Path:
         (home / ".gitignore").write_text("*\n", "utf-8")
     except OSError as error:
         raise BackendError(
-            f"home: the demo's folder cannot be made ({type(error).__name__}); name another with --home"
+            f"the demo's folder cannot be made ({type(error).__name__})",
+            field="home",
+            advice="name another with --home",
         ) from error
     return home
 

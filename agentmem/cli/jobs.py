@@ -39,7 +39,9 @@ def work(
     model is out of reach, is left for later, and tried again a minute to an hour after.
     """
     if model is None:
-        raise InvalidInputError("model: a chat model reads conversations; name one with --model or AGENTMEM_MODEL")
+        raise InvalidInputError(
+            "a chat model reads conversations", field="model", advice="name one with --model or AGENTMEM_MODEL"
+        )
     with call.existing_store(model=model) as mem, waiting("Reading…"):
         done = mem.conversations.work(limit=limit)
         left = mem.conversations.postponed()

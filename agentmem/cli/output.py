@@ -19,8 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from agentmem.errors import ConflictError, sentence
+from agentmem.wording import Phrase, worded
+
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType
+
+    from agentmem.errors import AgentMemError
 
 Cell = str | int | float | datetime | Text | None
 
@@ -28,20 +33,20 @@ _ASTRAL: Final = 0x10000
 _JOINERS: Final = "\u200c\u200d"  # Indic scripts and emoji are spelled with them
 _SUSPECT: Final = re.compile(r"[^\x20-\x7e\n]")
 
-IN_COMMANDS: Final = {
-    "reindex(embed=True)": "agentmem reindex --embed",
-    "reindex()": "agentmem reindex",
-    "agent_id= names the agent": "--agent names the agent",
-    "pass None to create it": "leave --expected-updated-at out to create it",
-    "use an aware datetime, like datetime.now(UTC)": "add one, like 2026-03-14T09:30:00+00:00",
-    '"agent" needs an agent_id': '"agent" needs --agent',
-    "call mem.agents.configure(agent_id, …)": "agentmem agents configure does it",
-    "mem.conversations.list() has": "agentmem conversations list has",
-    "sweep() removes them": "agentmem sweep removes them",
-    ", unless they are handed over (checkpointer=)": ": those are deleted by forget(…, checkpointer=…) in Python",
-    "give another path to agentmem.open, or set AGENTMEM_HOME": "name another with --home or AGENTMEM_HOME",
+WORDS: Final[Mapping[Phrase, str]] = {
+    Phrase.AGENT_ID: "--agent",
+    Phrase.AN_AGENT_ID: "--agent",
+    Phrase.AWARE_DATETIME: "add one, like 2026-03-14T09:30:00+00:00",
+    Phrase.CONFIGURE: "agentmem agents configure does it",
+    Phrase.CREATE_WITH_NONE: "leave --expected-updated-at out to create it",
+    Phrase.HAND_OVER_CHECKPOINTER: ": those are deleted by forget(…, checkpointer=…) in Python",
+    Phrase.LIST_CONVERSATIONS: "agentmem conversations list",
+    Phrase.OTHER_HOME: "name another with --home or AGENTMEM_HOME",
+    Phrase.REINDEX: "agentmem reindex",
+    Phrase.REINDEX_EMBED: "agentmem reindex --embed",
+    Phrase.SWEEP: "agentmem sweep",
 }
-"""Advice of the Python API, and what one types instead."""
+"""What the Python API says, and what one types instead."""
 
 
 def printable(text: str) -> str:
@@ -61,11 +66,9 @@ def one_line(text: str, *, limit: int | None = None) -> str:
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
 
 
-def in_commands(message: str) -> str:
-    """Advice in the words of the Python API, in those of the command line."""
-    for call, typed in IN_COMMANDS.items():
-        message = message.replace(call, typed)
-    return message
+def in_commands(text: str) -> str:
+    """Return a text of the Python API in the words of the command line."""
+    return worded(text, WORDS)
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -115,12 +118,32 @@ def print_sentence(console: Console, text: Text) -> None:
     console.print(text, soft_wrap=not console.is_terminal)
 
 
+def print_failure(error: AgentMemError, *, as_json: bool) -> None:
+    """Say on stderr what an error of ours says, in the words of the command line.
+
+    Its object for a script has the parts of the text, too: `code`, `field`, `rule`, `hint` (what to do next) and
+    `status`. `advice` are the commands that lead on. A conflict's has the block as `current`.
+    """
+    rule, hint = in_commands(error.rule), in_commands(error.advice)
+    print_error(
+        type(error).__name__,
+        sentence(rule, field=error.field, advice=hint),
+        getattr(error, "__notes__", ()),
+        as_json=as_json,
+        code=error.code,
+        field=error.field,
+        rule=rule,
+        hint=hint,
+        status=error.status,
+        **({"current": error.current} if isinstance(error, ConflictError) else {}),
+    )
+
+
 def print_error(kind: str, message: str, advice: Sequence[str] = (), *, as_json: bool, **more: object) -> None:
     """Say on stderr what went wrong: one line and what to do for a person, one JSON object for a script.
 
-    The object is `{"error": {"type": …, "message": …, "advice": […]}}`, and a conflict's has the block as `current`.
+    The object is `{"error": {"type": …, "message": …, "advice": […]}}`, with what else is known of it.
     """
-    message = in_commands(message)
     if as_json:
         shown = {"type": kind, "message": message, "advice": list(advice), **more}
         sys.stderr.write(to_json({"error": shown}) + "\n")

@@ -103,7 +103,7 @@ def _since(typed: str | None) -> int | str | None:
 
 
 def _nobody(call: Call) -> NotFoundError:
-    error = NotFoundError("user_id: nothing is kept of a person with this id; nothing was erased")
+    error = NotFoundError("nothing is kept of a person with this id; nothing was erased", field="user_id")
     error.add_note(f"who there is:  {call.line('contacts', 'list')}")
     error.add_note(f"of one who was forgotten, traces that are left are removed by:  {_everyones(call).line('sweep')}")
     return error

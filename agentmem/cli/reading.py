@@ -23,17 +23,21 @@ def text_of(text: str | None, file: Path | None, *, what: str) -> str:
         InvalidInputError: There is none, there are two, or it is no UTF-8.
     """
     if text is not None and file is not None:
-        raise InvalidInputError(f"{what}: given twice, as an argument and as --file; leave one out")
+        raise InvalidInputError("given twice, as an argument and as --file", field=what, advice="leave one out")
     if text not in {None, STDIN}:
         return text or ""
     if file is not None and str(file) != STDIN:
         return decoded(_read(file), "file")
     if text is None and file is None:
         if sys.stdin.isatty():
-            raise InvalidInputError(f"{what}: nothing given; type it in quotes, name a --file, or pipe it in")
+            raise InvalidInputError(
+                "nothing given", field=what, advice="type it in quotes, name a --file, or pipe it in"
+            )
         piped = decoded(sys.stdin.buffer.read(), "stdin")
         if not piped:
-            raise InvalidInputError(f"{what}: nothing given and nothing piped in; type it in quotes or name a --file")
+            raise InvalidInputError(
+                "nothing given and nothing piped in", field=what, advice="type it in quotes or name a --file"
+            )
         return piped
     return decoded(sys.stdin.buffer.read(), "stdin")
 
@@ -48,7 +52,7 @@ def decoded(content: bytes, where: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(
-            f"{where}: not UTF-8 text, from byte {error.start}; convert it, for example with iconv"
+            f"not UTF-8 text, from byte {error.start}", field=where, advice="convert it, for example with iconv"
         ) from None
 
 
@@ -57,4 +61,6 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InvalidInputError(f"file: cannot be read: {reason}; check the name given to --file") from error
+        raise InvalidInputError(
+            f"cannot be read: {reason}", field="file", advice="check the name given to --file"
+        ) from error

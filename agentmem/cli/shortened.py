@@ -53,5 +53,5 @@ def _whole(field: str, typed: str, found: Sequence[str]) -> str | None:
     if not found or len(typed) < SHORTEST:
         return None
     if len(found) > 1:
-        raise InvalidInputError(f"{field}: several begin with this; type more of it")
+        raise InvalidInputError("several begin with this", field=field, advice="type more of it")
     return found[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from agentmem.cli.agent import Answered, Called, Conversation, Event, Said, build_agent, chat_model, typed
-from agentmem.cli.output import counted, one_line, print_error, print_json, printable, screen, waiting
+from agentmem.cli.output import counted, one_line, print_failure, print_json, printable, screen, waiting
 from agentmem.errors import AgentMemError
 from agentmem.testing import seen_memory
 from agentmem.testing.stand_in import WHAT_IT_IS
@@ -65,7 +65,7 @@ class Talk:
         except AgentMemError as error:
             if not forgiving:
                 raise
-            print_error(type(error).__name__, str(error), as_json=False)
+            print_failure(error, as_json=False)
             return
         console.print()
         if self._conversation.record.degraded:

@@ -52,7 +52,9 @@ class Agents:
         self._house.require_open()
         self._id("agent_id", agent_id)
         if not callable(getattr(graph, "invoke", None)) or not callable(getattr(graph, "ainvoke", None)):
-            raise InvalidInputError("graph: must be a compiled graph, like create_agent(…) or builder.compile()")
+            raise InvalidInputError(
+                "must be a compiled graph, like create_agent(…) or builder.compile()", field="graph"
+            )
         self._house.agents.register(self._tenant_id, agent_id, graph)
 
     def configure(
@@ -177,7 +179,9 @@ class Agents:
         self._id("id", id)
         self._id("caller_identity", caller_identity)
         if agent_id is not None and self._id("agent_id", agent_id) != id:
-            raise InvalidInputError("agent_id: it is the agent's id, and both were given and differ; give one of them")
+            raise InvalidInputError(
+                "it is the agent's id, and both were given and differ", field="agent_id", advice="give one of them"
+            )
         self._house.forgetting.reset(Scope(self._tenant_id, caller_identity, id), actor=_OPERATOR)
         self._house.index.nudge()
 
@@ -314,7 +318,7 @@ class ClientAgents:
         threads, told = self._house.threads, call.told
         threads.require_begun(begun_by, told.scope, agent=False)
         if not is_free and values and not begun_by:
-            raise BackendError("thread_id: memory is out of reach, and nothing else says whose this thread is")
+            raise BackendError("memory is out of reach, and nothing else says whose this thread is", field="thread_id")
         try:
             threads.claim(told.scope, told.thread_id)
         except BackendError as error:
@@ -360,13 +364,13 @@ def _options(value: object) -> RunOptions:
     if value is None:
         return RunOptions()
     if not isinstance(value, RunOptions):
-        raise InvalidInputError(f"options: must be RunOptions, not {type(value).__name__}")
+        raise InvalidInputError(f"must be RunOptions, not {type(value).__name__}", field="options")
     return value
 
 
 def _mapping(field: str, value: object) -> dict[str, Any]:
     if value is not None and not isinstance(value, Mapping):
-        raise InvalidInputError(f"{field}: must be a mapping, not {type(value).__name__}")
+        raise InvalidInputError(f"must be a mapping, not {type(value).__name__}", field=field)
     return dict(cast("Mapping[str, Any]", value or {}))
 
 
@@ -374,7 +378,9 @@ def _result(output: Any, thread_id: str, record: RunRecord) -> RunResult:  # noq
     state = cast("dict[str, Any]", output if isinstance(output, dict) else {})
     messages: list[Any] | None = state.get("messages")
     if messages is None:
-        raise InvalidInputError("graph: its output has no messages; register a graph whose state holds them")
+        raise InvalidInputError(
+            "its output has no messages", field="graph", advice="register a graph whose state holds them"
+        )
     said = [message for message in messages if getattr(message, "type", None) == "ai"]
     return RunResult(
         text=str(said[-1].text) if said else "",

@@ -103,7 +103,9 @@ class Contacts:
             given.append(self._custom(kind, value))
         if len(given) != 1:
             raise InvalidInputError(
-                f"phone, email, external_id, kind: {len(given)} are given; give exactly one, and value with kind"
+                f"{len(given)} are given",
+                field="phone, email, external_id, kind",
+                advice="give exactly one, and value with kind",
             )
         return self._house.contacts.find(self._tenant_id, given[0])
 
@@ -140,7 +142,9 @@ class Contacts:
         """
         identities = self._house.contacts.known_by(phone=phone, email=email, external_id=external_id)
         if not identities:
-            raise InvalidInputError("phone, email, external_id: none is given; give what they are to be known by")
+            raise InvalidInputError(
+                "none is given", field="phone, email, external_id", advice="give what they are to be known by"
+            )
         return self._house.contacts.link(self._tenant_id, self._id("contact_id", contact_id), identities)
 
     def merge(self, contact_id: str, *, into: str) -> Contact:
@@ -397,6 +401,6 @@ def _reference(given: object) -> EntityRef:
     if isinstance(given, EntityRef):
         return given
     if not isinstance(given, Mapping) or set(cast("Mapping[object, object]", given)) != {"entity_type", "entity_id"}:
-        raise InvalidInputError('related_to: must be an EntityRef or {"entity_type": …, "entity_id": …}')
+        raise InvalidInputError('must be an EntityRef or {"entity_type": …, "entity_id": …}', field="related_to")
     named = cast("Mapping[str, str]", given)
     return EntityRef(named["entity_type"], named["entity_id"])

@@ -454,5 +454,5 @@ def _ended(house: House, tenant_id: str, conversation_id: str, ending: Ending) -
 
 def _mapping(field: str, value: object) -> Mapping[str, object]:
     if value is not None and not isinstance(value, Mapping):
-        raise InvalidInputError(f"{field}: must be a mapping, not {type(value).__name__}")
+        raise InvalidInputError(f"must be a mapping, not {type(value).__name__}", field=field)
     return dict(cast("Mapping[str, object]", value or {}))

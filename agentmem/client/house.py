@@ -40,6 +40,7 @@ from agentmem.reranking import Reranker
 from agentmem.retention.forgetting import Forgetting
 from agentmem.retention.sweep import Sweeping
 from agentmem.settings import DATABASE_FILE
+from agentmem.wording import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,9 @@ class House:
     def require_open(self) -> None:
         """Raise InvalidInputError on a handle that was closed."""
         if self._closed.is_set():
-            raise InvalidInputError("store: it is closed; open it again with agentmem.open")
+            raise InvalidInputError(
+                "it is closed", field="store", advice="open it again with agentmem.open", code="store_closed"
+            )
 
     def close(self) -> None:
         """Close the index, when this was its last handle, and the database; once."""
@@ -125,7 +128,7 @@ def build(
     _check("chat_model", chat_model, "LangChain chat model", "invoke", "with_structured_output")
     _check("reranker", reranker, "LangChain document compressor", "compress_documents")
     if clock is not None and not callable(clock):
-        raise InvalidInputError(f"clock: must be a function that returns the time, not {type(clock).__name__}")
+        raise InvalidInputError(f"must be a function that returns the time, not {type(clock).__name__}", field="clock")
     identity.check_region(settings.default_region)
     inputs.text("home", str(settings.home))
     home = settings.home.expanduser().absolute()  # wherever the program goes from here
@@ -233,7 +236,7 @@ def _furnished(
 
 def _check(name: str, part: object, kind: str, *methods: str) -> None:
     if part is not None and not all(callable(getattr(part, method, None)) for method in methods):
-        raise InvalidInputError(f"{name}: must be a {kind}, not {type(part).__name__}")
+        raise InvalidInputError(f"must be a {kind}, not {type(part).__name__}", field=name)
 
 
 def _file(home: Path) -> Path:
@@ -253,7 +256,8 @@ def _file(home: Path) -> Path:
         private.restrict_tree(home / _INDEX_FOLDER)
     except (OSError, ValueError) as error:
         raise BackendError(
-            f"home: the folder of the store cannot be made or used ({type(error).__name__}); "
-            "give another path to agentmem.open, or set AGENTMEM_HOME"
+            f"the folder of the store cannot be made or used ({type(error).__name__})",
+            field="home",
+            advice=Phrase.OTHER_HOME,
         ) from error
     return home / DATABASE_FILE

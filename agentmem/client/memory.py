@@ -22,6 +22,7 @@ from agentmem.models import (
 )
 from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE, MAX_LIMIT
 from agentmem.tables import ARCHIVAL
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     import builtins
@@ -226,7 +227,9 @@ class Memory:
         """
         scope = self._scope(agent_id)
         if inputs.block_type(block_type) == ARCHIVAL:
-            raise InvalidInputError("block_type: archival lines are not replaced; forget_line one and remember another")
+            raise InvalidInputError(
+                "archival lines are not replaced", field="block_type", advice="forget_line one and remember another"
+            )
         return self._house.blocks.replace(
             scope,
             block_type,
@@ -275,7 +278,9 @@ class Memory:
         """
         scope = self._scope(agent_id)
         if inputs.block_type(block_type) == ARCHIVAL:
-            raise InvalidInputError("block_type: archival memory has no history; each line carries its own times")
+            raise InvalidInputError(
+                "archival memory has no history", field="block_type", advice="each line carries its own times"
+            )
         return Values(self._house.blocks.history(scope, block_type))
 
     def remember(
@@ -373,7 +378,7 @@ class Memory:
         chosen = inputs.one_of("scope", scope, _SCOPES)
         own = self._scope(agent_id)
         if chosen == "agent" and agent_id is None:
-            raise InvalidInputError('scope: "agent" needs an agent_id')
+            raise InvalidInputError(Wording('"agent" needs ', Phrase.AN_AGENT_ID), field="scope")
         only = Filter(
             since=None if since is None else inputs.timestamp("since", since),
             until=None if until is None else inputs.timestamp("until", until),

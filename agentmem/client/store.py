@@ -127,7 +127,7 @@ class AgentMem:
         """
         inputs.flag("embed", embed)
         if progress is not None and not callable(progress):
-            raise InvalidInputError("progress: must be a function of how many are done and how many there are")
+            raise InvalidInputError("must be a function of how many are done and how many there are", field="progress")
         house = self._house
         house.require_open()
         report = progress or _silent
@@ -251,7 +251,7 @@ class AgentMem:
         inputs.flag("wait", wait)
         if checkpointer is not None and not callable(getattr(checkpointer, "delete_thread", None)):
             kind = type(checkpointer).__name__
-            raise InvalidInputError(f"checkpointer: must be a LangGraph checkpointer, not {kind}")
+            raise InvalidInputError(f"must be a LangGraph checkpointer, not {kind}", field="checkpointer")
         house.require_open()
         return house.forgetting.forget(self._tenant_id, user_id, wait=wait, checkpointer=checkpointer)
 
@@ -344,7 +344,7 @@ def open(
         BackendError: The folder or the database cannot be used.
     """
     if path is not None and "home" in settings:
-        raise InvalidInputError("home: it is the path, and both were given; give one of them")
+        raise InvalidInputError("it is the path, and both were given", field="home", advice="give one of them")
     given: dict[str, object] = {**settings}
     if path is not None:  # what a path names is not somewhere else, whatever the environment says
         given |= {"home": path, "database_url": database_url, "chroma_url": chroma_url}

@@ -109,7 +109,7 @@ def parse_source(source: object, *, field: str = "identifier_source") -> Source:
     places: tuple[Place, ...] = get_args(Place)
     if place not in places or not name.strip():
         known = ", ".join(f"{one}:NAME" for one in places)
-        raise InvalidInputError(f"{field}: must be one of {known}")
+        raise InvalidInputError(f"must be one of {known}", field=field)
     name = name.strip().casefold() if place == "sip_header" else name.strip()
     return Source(f"{place}:{name}", place, name)
 
@@ -130,7 +130,7 @@ def normalise_phone(value: object, *, region: str | None, limit: int) -> str:
     """
     said = inputs.identifier(PHONE, value, limit=limit)
     if not _PHONE_WORDS.issuperset(map(str.casefold, _LETTERS.findall(said))):
-        raise InvalidInputError(f"phone: has letters; {_PHONE_RULE}")
+        raise InvalidInputError("has letters", field="phone", advice=_PHONE_RULE)
     spelled = _e164(said, region and region.upper())
     while (again := _e164(spelled, None)) != spelled:  # of several trunk zeros, each reading drops one
         spelled = again
@@ -149,7 +149,7 @@ def normalise_email(value: object, *, limit: int) -> str:
     address = inputs.identifier(EMAIL, value, limit=limit).strip().casefold()
     local, at, domain = address.partition("@")
     if not (local and at and domain) or "@" in domain or any(map(str.isspace, address)):
-        raise InvalidInputError("email: must be one address without blanks, like ada@example.com")
+        raise InvalidInputError("must be one address without blanks, like ada@example.com", field="email")
     return inputs.identifier(EMAIL, address, limit=limit)  # folding may lengthen it
 
 
@@ -186,7 +186,7 @@ def check_region(value: str | None) -> None:
     >>> check_region("us")
     """
     if value is not None and value.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise InvalidInputError("default_region: not a region of two letters, such as US or NO")
+        raise InvalidInputError("not a region of two letters, such as US or NO", field="default_region")
 
 
 def _e164(said: str, region: str | None) -> str:
@@ -194,10 +194,10 @@ def _e164(said: str, region: str | None) -> str:
         number = phonenumbers.parse(said, region)
     except phonenumbers.NumberParseException as error:
         if error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE:
-            raise InvalidInputError(f"phone: has no known country code; {_PHONE_RULE}") from None
-        raise InvalidInputError(f"phone: is no telephone number; {_PHONE_RULE}") from None
+            raise InvalidInputError("has no known country code", field="phone", advice=_PHONE_RULE) from None
+        raise InvalidInputError("is no telephone number", field="phone", advice=_PHONE_RULE) from None
     if not phonenumbers.is_possible_number(number):
-        raise InvalidInputError(f"phone: is too short or too long for its country; {_PHONE_RULE}")
+        raise InvalidInputError("is too short or too long for its country", field="phone", advice=_PHONE_RULE)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -219,7 +219,7 @@ def _part(attributes: Mapping[str, object], name: str) -> Mapping[str, object]:
     if part is None:
         return {}
     if not isinstance(part, Mapping):
-        raise InvalidInputError(f"attributes: {name} must be a mapping, not {type(part).__name__}")
+        raise InvalidInputError(f"{name} must be a mapping, not {type(part).__name__}", field="attributes")
     return {name: value for name, value in cast("Mapping[object, object]", part).items() if isinstance(name, str)}
 
 

@@ -261,7 +261,7 @@ class ContactMemoryStore:
 
 def _object(field: str, value: object) -> Mapping[object, object]:
     if not isinstance(value, Mapping):
-        raise InvalidInputError(f"{field}: must be a dict of keys and values, not {type(value).__name__}")
+        raise InvalidInputError(f"must be a dict of keys and values, not {type(value).__name__}", field=field)
     return cast("Mapping[object, object]", value)
 
 

@@ -93,7 +93,12 @@ class ContactStore:
             lock_people(session, tenant_id, *([] if contact_id is None else [contact_id]))
             moment = revisions.now(self._clock)
             if contact_id is not None and session.get(ContactRow, (tenant_id, contact_id)) is not None:
-                raise ConflictError("id: there is a contact with it already; link adds what they are known by")
+                raise ConflictError(
+                    "there is a contact with it already",
+                    field="id",
+                    advice="link adds what they are known by",
+                    code="exists",
+                )
             _require_free(_owners(session, tenant_id, identities), None)
             row = self._make(session, tenant_id, contact_id, moment=moment, name=name, by_hand=True)
             _add_identifiers(session, row, identities, moment)
@@ -204,7 +209,7 @@ class ContactStore:
             if row is None or row.merged_into is None:
                 return row
             row = session.get(ContactRow, (tenant_id, row.merged_into))
-        raise BackendError("contacts: the database says of merged contacts that each is another, in a circle")
+        raise BackendError("the database says of merged contacts that each is another, in a circle", field="contacts")
 
     def require(self, session: Session, tenant_id: str, contact_id: str, *, to_write: bool = False) -> ContactRow:
         """The same, where there must be one; nobody else writes of one to be written to before the transaction ends.
@@ -344,7 +349,12 @@ def _owners(session: Session, tenant_id: str, identities: Iterable[Identity]) ->
 def _require_free(owners: Mapping[Identity, ContactRow], contact: ContactRow | None) -> None:
     for one, owner in owners.items():
         if owner is not contact:
-            raise ConflictError(f"{one.kind}: another contact is known by it; if they are one person, use merge")
+            raise ConflictError(
+                "another contact is known by it",
+                field=one.kind,
+                advice="if they are one person, use merge",
+                code="taken",
+            )
 
 
 def _add_identifiers(session: Session, row: ContactRow, identities: Iterable[Identity], moment: datetime) -> None:
@@ -396,7 +406,9 @@ def _beyond(row: ContactRow) -> ColumnElement[bool]:
 
 
 def _missing(field: str) -> NotFoundError:
-    return NotFoundError(f"{field}: there is no such contact; find looks one up by phone, email or external_id")
+    return NotFoundError(
+        "there is no such contact", field=field, advice="find looks one up by phone, email or external_id"
+    )
 
 
 def _contacts(session: Session, rows: Sequence[ContactRow]) -> Values[Contact]:

@@ -88,8 +88,10 @@ class MemoryWrites:
         self._claimed = False
         if expected_version is not None and expected_version != self.version:
             raise ConflictError(
-                "expected_version: this memory was changed since it was read; read it again, apply your change to what "
-                "it says now, and write with its version",
+                "this memory was changed since it was read",
+                field="expected_version",
+                advice="read it again, apply your change to what it says now, and write with its version",
+                code="stale",
                 current=reading.read_memory(session, scope, now=moment, max_fact_days=max_fact_days),
             )
 
@@ -346,7 +348,9 @@ class MemoryWrites:
     def _stored_item(self, item_id: str) -> OpenItemRow:
         row = None if self._header is None else self._session.get(OpenItemRow, item_id)
         if row is None or row.memory_id != self.memory_id or self._over(row.updated_at):
-            raise NotFoundError("item_id: there is no such open item here; the memory's open_items lists them")
+            raise NotFoundError(
+                "there is no such open item here", field="item_id", advice="the memory's open_items lists them"
+            )
         return row
 
     def _over(self, written_at: datetime) -> bool:

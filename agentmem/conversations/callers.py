@@ -69,7 +69,9 @@ def caller(
         if value is not None
     }
     if len(set(given.values())) > 1:
-        raise InvalidInputError("caller_identity: it is the user_id, and both were given and differ; give one of them")
+        raise InvalidInputError(
+            "it is the user_id, and both were given and differ", field="caller_identity", advice="give one of them"
+        )
     return Caller(
         user_id=next(iter(given.values()), None),
         identities=identities,
@@ -113,7 +115,7 @@ def _attributes(given: object) -> Mapping[str, object]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise InvalidInputError(f"attributes: must be a mapping, not {type(given).__name__}")
+        raise InvalidInputError(f"must be a mapping, not {type(given).__name__}", field="attributes")
     mapping = cast("Mapping[str, object]", given)
     for name in mapping:
         inputs.one_of("attributes", name, _ATTRIBUTES)
@@ -122,5 +124,5 @@ def _attributes(given: object) -> Mapping[str, object]:
 
 def _mapping(name: str, part: object) -> Mapping[str, object]:
     if not isinstance(part, Mapping):
-        raise InvalidInputError(f"attributes: {name} must be a mapping, not {type(part).__name__}")
+        raise InvalidInputError(f"{name} must be a mapping, not {type(part).__name__}", field="attributes")
     return cast("Mapping[str, object]", part)

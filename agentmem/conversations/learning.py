@@ -286,9 +286,13 @@ class Learning:
         if row is None:
             return False
         if row.contact_id != read.scope.user_id:
-            raise ConflictError("conversation: its caller was merged into another; read it again")
+            raise ConflictError(
+                "its caller was merged into another", field="conversation", advice="read it again", code="stale"
+            )
         if _lines_version(session, read.scope) != read.lines_version:  # facts alone do not move the memory's version
-            raise ConflictError("conversation: the known facts were changed; read it again")
+            raise ConflictError(
+                "the known facts were changed", field="conversation", advice="read it again", code="stale"
+            )
         moment = self._now()
         writes = MemoryWrites(
             session,

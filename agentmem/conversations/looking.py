@@ -27,6 +27,7 @@ from agentmem.records import (
     Status,
 )
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, ConversationRow, MemoryBlockRow, MemoryChangeRow, MessageRow
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     import builtins
@@ -209,7 +210,9 @@ def find(
         row = session.exec(statement).one_or_none()
     if row is None or is_over(session, row, now):
         raise NotFoundError(
-            "conversation_id: there is no such conversation; mem.conversations.list() has those there are"
+            "there is no such conversation",
+            field="conversation_id",
+            advice=Wording(Phrase.LIST_CONVERSATIONS, " has those there are"),
         )
     return row
 

@@ -60,7 +60,9 @@ class Merging:
             InvalidInputError: It is to be merged into itself.
         """
         if loser_id == winner_id:
-            raise InvalidInputError("into: it is the contact itself; name the one that it is to be merged into")
+            raise InvalidInputError(
+                "it is the contact itself", field="into", advice="name the one that it is to be merged into"
+            )
 
         def body(session: Session) -> None:
             lock_people(session, tenant_id, loser_id, winner_id)

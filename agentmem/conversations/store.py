@@ -255,7 +255,9 @@ class ConversationStore:
         """The same, of a conversation that is not over."""
         step = self._step(session, tenant_id, conversation_id, to_write=to_write)
         if step.row.status != _OPEN:
-            raise InvalidInputError("conversation: it is over; start another one")
+            raise InvalidInputError(
+                "it is over", field="conversation", advice="start another one", code="conversation_over"
+            )
         return step
 
     def _go_on(self, session: Session, tenant_id: str, conversation_id: str) -> _Step:
@@ -277,8 +279,10 @@ class ConversationStore:
             return
         if not looking.is_over(session, row, now):
             raise ConflictError(
-                "thread_id: this thread has an open conversation; go on with it: "
-                "mem.conversations.resume(mem.conversations.find(thread_id=…).id)"
+                "this thread has an open conversation",
+                field="thread_id",
+                advice="go on with it: mem.conversations.resume(mem.conversations.find(thread_id=…).id)",
+                code="conversation_open",
             )
         row = looking.open_in_thread(session, tenant_id, row.thread_id or "", to_write=True)
         if row is not None:

@@ -86,7 +86,9 @@ class Extractor:
             answer: Any = asked.invoke(messages)
         except Exception as error:
             raise ExtractionError(
-                f"chat_model: it failed ({type(error).__name__}); nothing was changed", transient=not is_refusal(error)
+                f"it failed ({type(error).__name__}); nothing was changed",
+                field="chat_model",
+                transient=not is_refusal(error),
             ) from error
         return _proposal(answer)
 
@@ -100,11 +102,15 @@ def _proposal(answer: Any) -> Proposal:  # noqa: ANN401 - what a model says
     if isinstance(parsed, Proposal):
         return parsed
     if not isinstance(parsed, dict):
-        raise ExtractionError("chat_model: its answer is not what was asked for; nothing was changed", answer=said)
+        raise ExtractionError(
+            "its answer is not what was asked for; nothing was changed", field="chat_model", answer=said
+        )
     try:
         return Proposal.model_validate(parsed)
     except ValidationError:
-        raise ExtractionError("chat_model: its answer breaks the schema; nothing was changed", answer=said) from None
+        raise ExtractionError(
+            "its answer breaks the schema; nothing was changed", field="chat_model", answer=said
+        ) from None
 
 
 def _said(raw: object) -> str:

@@ -83,8 +83,10 @@ class Talk:
         agent_id, user_id = run.scope.agent_id, run.scope.user_id
         if agent_id is None:
             raise InvalidInputError(
-                "agent_id: a conversation is held with an agent; pass MemoryContext(agent_id=…), or give agent_id=… "
-                "where the conversation is added to the graph"
+                "a conversation is held with an agent",
+                field="agent_id",
+                advice="pass MemoryContext(agent_id=…), or give agent_id=… where the conversation is added to "
+                "the graph",
             )
         return run.mem.conversations.start(agent_id, user_id=user_id, thread_id=run.thread_id, channel=self.medium)
 

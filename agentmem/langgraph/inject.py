@@ -177,9 +177,11 @@ def _with_reminder(run: Run, state: object, messages: Sequence[AnyMessage]) -> l
         if run.policy.archival_mode == "tool_only":
             return list(messages)
         raise InvalidInputError(
-            'memory_policy: archival_mode="auto" needs the memory step before the model; '
-            "add the node that create_memory_node(mem) makes, and let a node of your own take a MemoryState: "
-            "def call_model(state: MemoryState, runtime), or add_node(…, input_schema=MemoryState)"
+            'archival_mode="auto" needs the memory step before the model',
+            field="memory_policy",
+            advice="add the node that create_memory_node(mem) makes, and let a node of your own take a "
+            "MemoryState: def call_model(state: MemoryState, runtime), or add_node(…, "
+            "input_schema=MemoryState)",
         )
     position = turn_position(messages)
     if position is None or not (reminder := reminders.get(_key(messages[position]))):

@@ -111,7 +111,7 @@ class MemoryMiddleware(_Guarding):
     ) -> None:
         super().__init__(Binding(mem, agent_id, context))
         if tools not in _TOOLS:
-            raise InvalidInputError('tools: must be "recall", "all", or () for none')
+            raise InvalidInputError('must be "recall", "all", or () for none', field="tools")
         editing = core_memory_tools(self._binding, agent=True) if tools == "all" else []
         own = [recall_tool(self._binding)] if tools else []
         self.tools = [*own, *editing, insert_tool(self._binding)] if tools == "all" else own

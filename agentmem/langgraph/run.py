@@ -119,11 +119,11 @@ class Run:
             try:
                 return deadline.call(ask, self.policy.timeout)
             except TimeoutError as error:
-                raise BackendError("memory: no answer within the policy's timeout") from error
+                raise BackendError("no answer within the policy's timeout", field="memory", code="timed_out") from error
             except InvalidInputError as error:
                 self.require_open()
                 # Query and limits are sound, so it is the store that is not: its vectors are another model's.
-                raise BackendError(str(error)) from error
+                raise BackendError.of(error) from error
 
         return self.attempt(answered)
 
@@ -149,7 +149,7 @@ class Run:
         try:
             behind(self.mem).threads.require_begun(begun_by, self.scope, agent=True)
         except InvalidInputError as error:
-            raise RefusedError(str(error)) from None
+            raise RefusedError.of(error) from None
 
     def _is_user(self, caller: str) -> bool:
         """Whether a caller may be this run's user: by that id, by the one of a merge, or anonymous (`""`)."""
@@ -238,16 +238,21 @@ class Binding:
             return _coerced({**(given or {}), **trusted})
         if self.context:
             raise InvalidInputError(
-                f"context: your function returned a {type(given).__name__}; return a MemoryContext, or a dict of one"
+                f"your function returned a {type(given).__name__}",
+                field="context",
+                advice="return a MemoryContext, or a dict of one",
             )
         if given is None:
             raise InvalidInputError(
-                "context: this run has none, so nobody's memory can be used; "
-                "pass context=MemoryContext(user_id=…) beside the input"
+                "this run has none, so nobody's memory can be used",
+                field="context",
+                advice="pass context=MemoryContext(user_id=…) beside the input",
             )
         raise InvalidInputError(
-            f"context: a {type(given).__name__} does not say whose memory to use; pass a MemoryContext, or give "
-            "context=lambda runtime: MemoryContext(…) where the memory is added to the graph"
+            f"a {type(given).__name__} does not say whose memory to use",
+            field="context",
+            advice="pass a MemoryContext, or give context=lambda runtime: MemoryContext(…) where the memory "
+            "is added to the graph",
         )
 
 
@@ -270,7 +275,8 @@ def _opened(mem: Store) -> AgentMem:
 def _checked_store(given: object) -> AgentMem:
     if not isinstance(given, agentmem.AgentMem):
         raise InvalidInputError(
-            f"mem: must be what agentmem.open returns, or a function that returns it, not {type(given).__name__}"
+            f"must be what agentmem.open returns, or a function that returns it, not {type(given).__name__}",
+            field="mem",
         )
     return given
 
@@ -279,7 +285,7 @@ def _coerced(given: Mapping[str, object]) -> MemoryContext:
     try:
         return MemoryContext.model_validate(given)
     except ValidationError as error:
-        raise InvalidInputError(f"context: {broken_rules(error)}") from None
+        raise InvalidInputError(broken_rules(error), field="context") from None
 
 
 def broken_rules(error: ValidationError) -> str:

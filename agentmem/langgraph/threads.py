@@ -78,9 +78,9 @@ def enter(run: Run, state: object, runtime: AnyRuntime) -> Left:
         return Left() if known is None else _looked_at(run, known, messages_of(state))
     except ForeignThreadError as error:
         _note_left_behind(run, state, getattr(runtime, "tool_call_id", None))
-        raise RefusedError(str(error)) from None
+        raise RefusedError.of(error) from None
     except InvalidInputError as error:
-        raise RefusedError(str(error)) from None
+        raise RefusedError.of(error) from None
 
 
 def note_answer(run: Run, messages: Sequence[BaseMessage]) -> None:
@@ -197,23 +197,28 @@ def _require_agreement(run: Run, told: Told, runtime: AnyRuntime) -> None:
     house, scope = behind(run.mem), told.scope
     if house.database.url != told.store:
         raise InvalidInputError(
-            "mem: this graph was built on another store than the client's that runs it; build it on the client's"
+            "this graph was built on another store than the client's that runs it",
+            field="mem",
+            advice="build it on the client's",
         )
     if run.scope.tenant_id != scope.tenant_id:
         raise InvalidInputError(
-            "tenant_id: this graph was built on another tenant's memory than the client's that runs it; build one "
-            "for each tenant, on mem.tenant(…), and register it there"
+            "this graph was built on another tenant's memory than the client's that runs it",
+            field="tenant_id",
+            advice="build one for each tenant, on mem.tenant(…), and register it there",
         )
     if not house.threads.is_one_person(scope.tenant_id, run.scope.user_id, scope.user_id):
         raise InvalidInputError(
-            "user_id: the run's context, or who was authenticated, is another user than the client that runs it; "
-            "take mem.client(user_id) of that user, or leave the user to the client"
+            "the run's context, or who was authenticated, is another user than the client that runs it",
+            field="user_id",
+            advice="take mem.client(user_id) of that user, or leave the user to the client",
         )
     agent_id = run.scope.agent_id
     if agent_id not in {None, scope.agent_id} and _is_outermost(run, told, runtime):
         raise InvalidInputError(
-            "agent_id: this graph's memory is another agent's than the one it is registered and run as; register it "
-            "as that agent, or leave the agent_id out where the memory is added"
+            "this graph's memory is another agent's than the one it is registered and run as",
+            field="agent_id",
+            advice="register it as that agent, or leave the agent_id out where the memory is added",
         )
 
 

@@ -15,7 +15,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from pydantic import BaseModel, Field
 
 from agentmem import inputs, rendering
-from agentmem.errors import AgentMemError, BackendError, ConflictError, InvalidInputError, NotFoundError
+from agentmem.errors import AgentMemError, BackendError, ConflictError, InvalidInputError, NotFoundError, sentence
 from agentmem.langgraph.messages import messages_of
 from agentmem.langgraph.run import NOT_THEIRS, Binding, ContextAdapter, Run, Store, UnavailableError, broken_rules
 from agentmem.models import ScopeName
@@ -218,14 +218,14 @@ def _agent_id(run: Run, scope: ScopeName) -> str | None:
     if scope == "user":
         return None
     if run.scope.agent_id is None:
-        raise InvalidInputError('scope: this agent has no memory of its own; use scope="user"')
+        raise InvalidInputError("this agent has no memory of its own", field="scope", advice='use scope="user"')
     return run.scope.agent_id
 
 
 def _require_editable(block: str) -> None:
     if block == "archival":
         raise InvalidInputError(
-            "block: archival memory is not edited as a block; add to it with archival_memory_insert"
+            "archival memory is not edited as a block", field="block", advice="add to it with archival_memory_insert"
         )
 
 
@@ -281,9 +281,9 @@ def _idempotency_key(run: Run, runtime: ToolRuntime[Any, Any], name: str, given:
 
 
 def _advice(error: AgentMemError) -> str:
-    said = str(error)
-    if said.startswith("idempotency_key:"):  # of the call, which ran before; the model knows no keys
+    if error.field == "idempotency_key":  # of the call, which ran before; the model knows no keys
         return "This was saved before, and deleted since. Leave it, or save it in a new call."
     if isinstance(error, NotFoundError):
         return "block: there is no such block in this scope; core memory shows the ones there are"
-    return said.replace("block_type:", "block:")
+    field = "block" if error.field == "block_type" else error.field
+    return sentence(error.rule, field=field, advice=error.advice)

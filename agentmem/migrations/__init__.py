@@ -37,4 +37,6 @@ def upgrade(connection: Connection) -> None:
         with _alembic:
             command.upgrade(config, "head")
     except CommandError as error:
-        raise BackendError("database: its schema is newer than this agentmem; upgrade agentmem-toolkit") from error
+        raise BackendError(
+            "its schema is newer than this agentmem", field="database", advice="upgrade agentmem-toolkit"
+        ) from error

@@ -51,7 +51,7 @@ class Graph:
         self._session = _session(folder / WEIGHTS)
         expected = np.frombuffer(_shipped(SAMPLE), dtype="<f4")
         if not np.allclose(self.embed([SAMPLE_TEXT])[0], expected, rtol=0, atol=_TOLERANCE):
-            raise BackendError("embeddings: all-MiniLM-L6-v2 on onnxruntime gives other vectors than it should")
+            raise BackendError("all-MiniLM-L6-v2 on onnxruntime gives other vectors than it should", field="embeddings")
 
     @property
     def max_word_pieces(self) -> int:

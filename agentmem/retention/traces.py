@@ -11,6 +11,7 @@ from agentmem.archival import erasing
 from agentmem.database import state
 from agentmem.errors import BackendError
 from agentmem.tables import STATE_ID, StoreStateRow
+from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     from agentmem.archival.chroma_index import ChromaIndex
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _INDEX: Final = "vectors in the search index"
 _FILE: Final = "traces of deleted rows in the database file and its log"
-_LATER: Final = "sweep() removes them"
 
 
 def note(session: Session) -> None:
@@ -32,7 +32,7 @@ def pending(database: Database, index: ChromaIndex) -> tuple[str, ...]:
         erased = state(session).erased
     left = [_INDEX] if index.is_to_erase() else []
     left += [_FILE] if erased else []
-    return tuple(f"{what}: {_LATER}" for what in left)
+    return tuple(Wording(what, ": ", Phrase.SWEEP, " removes them") for what in left)
 
 
 def remove(database: Database, index: ChromaIndex) -> tuple[str, ...]:

@@ -15,7 +15,9 @@ import typer
 import agentmem
 from agentmem.cli.app import app
 from agentmem.cli.call import TextCommand, program
-from agentmem.cli.output import IN_COMMANDS
+from agentmem.cli.output import WORDS
+from agentmem.errors import sentence
+from agentmem.wording import Phrase
 
 HEAVY = {"alembic", "chromadb", "langchain", "langchain_core", "langgraph", "sqlalchemy", "sqlmodel", "torch", "numpy"}
 
@@ -246,11 +248,28 @@ def test_advice_is_in_the_words_of_the_command_line(run):
     assert "datetime" not in run("recall", "x", "--since", "2026-03-01").err
 
 
-@pytest.mark.parametrize("advice", IN_COMMANDS)
-def test_the_advice_that_is_put_in_other_words_is_still_given(advice):
+def test_the_command_line_has_words_for_every_phrase_and_each_is_said_somewhere():
+    assert set(WORDS) == set(Phrase)
     package = Path(agentmem.__file__).parent
-    sources = [file.read_text("utf-8") for file in package.rglob("*.py") if "cli" not in file.parts]
-    assert any(advice in source.replace('\\"', '"') for source in sources)
+    sources = "".join(file.read_text("utf-8") for file in package.rglob("*.py") if "cli" not in file.parts)
+    assert [one.name for one in Phrase if f"Phrase.{one.name}" not in sources] == []
+
+
+def test_an_error_object_has_the_parts_of_its_message(run):
+    run("blocks", "append", "core", "tea")
+    for words in (
+        ("recall", "x", "--since", "2026-03-01"),
+        ("blocks", "get", "tone"),
+        ("blocks", "set", "core", "rye"),
+    ):
+        error = run(*words, "--json").error
+        assert {"type", "message", "advice", "code", "field", "rule", "hint", "status"} <= set(error)
+        assert error["message"] == sentence(error["rule"], field=error["field"], advice=error["hint"])
+    error = run("recall", "x", "--scope", "agent", "--json").error
+    assert (error["code"], error["field"], error["rule"]) == ("invalid_input", "scope", '"agent" needs --agent')
+    assert (error["hint"], error["status"], error["advice"]) == ("", 422, [])
+    error = run("recall", "--nothing", "--json").error
+    assert (error["code"], error["field"], error["rule"]) == ("invalid_input", None, error["message"])
 
 
 def test_the_program_is_named_as_it_is_started_from_here(tmp_path, monkeypatch):
