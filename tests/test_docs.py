@@ -6,8 +6,11 @@ import ast
 import asyncio
 import contextlib
 import inspect
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 
@@ -56,6 +59,39 @@ def test_the_python_of_a_page_runs_from_its_first_block_to_its_last(page, tmp_pa
         for block in blocks(page):
             if block.info == "python":
                 _run(page, block, shared, runner)
+
+
+LOOSE = """[mypy]
+strict = true
+follow_imports = skip
+ignore_missing_imports = true
+[mypy-agentmem,agentmem.errors,agentmem.models,agentmem.records]
+follow_imports = silent
+"""
+"""mypy --strict for who uses the errors and the values; all that stands behind them would take it a minute to read."""
+
+
+@pytest.mark.sqlite("mypy reads the code")
+def test_what_is_shown_of_a_conflict_passes_mypy_strict(tmp_path):
+    (tmp_path / "mypy.ini").write_text(LOOSE)
+    programs = []
+    for page in with_python():
+        code = "\n".join(block.code for block in blocks(page) if block.info == "python")
+        if "ConflictError" in code:
+            programs.append(tmp_path / f"{page.stem}_page.py")
+            programs[-1].write_text(code, "utf-8")
+    programs += [file for file in ROOT.glob("examples/*.py") if "ConflictError" in file.read_text("utf-8")]
+    assert len(programs) >= 4
+    for program in programs:
+        ran = subprocess.run(
+            [sys.executable, "-m", "mypy", "--config-file=mypy.ini", "--cache-dir=cache", program],
+            cwd=tmp_path,
+            env={**os.environ, "MYPYPATH": str(ROOT)},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert ran.stdout.startswith("Success"), ran.stdout + ran.stderr
 
 
 def _run(page, block, shared, runner):

@@ -110,6 +110,7 @@ def _run(words: tuple[str, ...], opener: Opener) -> int:
 def _advice(error: typer.TyperException) -> list[str]:
     context: typer.Context | None = getattr(error, "ctx", None)
     advice = [f"help:  {context.command_path if context else 'agentmem'} --help"]
+    # Typer's errors say of which kind they are in their words alone: it has no public classes of them.
     if "No such option" in error.message:
         advice.insert(0, "text that begins with a dash goes behind --")
     if "unexpected extra argument" in error.message:

@@ -352,7 +352,11 @@ def _as_text(thread_id: object) -> object:
 
 @contextmanager
 def _threads_are_optional() -> Generator[None]:
-    """Do without what LangGraph refuses to a graph that has no checkpointer, and so no threads."""
+    """Do without what LangGraph refuses to a graph that has no checkpointer, and so no threads.
+
+    It says so in the words of a ValueError alone: which checkpointer counts, the graph's own or one that is lent to it
+    by the graph around it, only a private method of it tells.
+    """
     try:
         yield
     except ValueError as error:
