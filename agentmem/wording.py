@@ -47,10 +47,6 @@ class Wording(str):
         made.parts = parts
         return made
 
-    def __getnewargs__(self) -> tuple[str, ...]:  # type: ignore[override]  # pickled as its parts
-        """Return what makes it again."""
-        return self.parts
-
     def worded(self, words: Mapping[Phrase, str]) -> str:
         """Return the text with other words for its phrases."""
         return "".join(words.get(part, part) if isinstance(part, Phrase) else part for part in self.parts)

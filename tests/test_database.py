@@ -183,9 +183,9 @@ def test_a_place_that_cannot_be_used_is_told_with_what_to_do(tmp_path, embedding
     before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
     with pytest.raises(BackendError) as caught:
         agentmem.open(path, embeddings=embeddings)
-    field, _, said = str(caught.value).partition(": ")
-    assert field in {"home", "database"}
-    assert ";" in said, "what is wrong; what to do"
+    assert caught.value.field in {"home", "database"}
+    assert caught.value.rule
+    assert caught.value.advice
     assert caught.value.__cause__ is not None
     after = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file() and one.suffix in {"", ".db"}}
     assert {one: content for one, content in before.items() if one.suffix in {"", ".db"}} == after
@@ -204,6 +204,20 @@ def test_a_database_that_breaks_while_in_use_is_a_backend_error(memory, home, sq
             use()
     sql.execute(home, "ALTER TABLE gone RENAME TO agentmem_block_version")
     assert memory.append("core", "rye").content == "tea\nrye"
+
+
+@pytest.mark.sqlite("its triggers")
+def test_advice_goes_by_the_number_of_a_database_error_and_not_by_its_words(memory, home, sql):
+    memory.append("core", "tea")
+    sql.execute(
+        home,
+        "CREATE TRIGGER seen AFTER INSERT ON agentmem_block_version BEGIN INSERT INTO locked_and_full VALUES (1); END",
+    )
+    with pytest.raises(BackendError) as caught:
+        memory.append("core", "rye")
+    assert "locked_and_full" in caught.value.rule
+    assert (caught.value.field, caught.value.advice) == ("database", "")
+    assert caught.value.code == "backend_unavailable"
 
 
 def test_a_new_folder_is_private_and_out_of_version_control(tmp_path, embeddings):
