@@ -209,7 +209,7 @@ def test_a_closed_store_says_that_it_is_closed(open_mem):
         try:
             wrong[name] = use()
         except InvalidInputError as error:
-            if "closed" not in str(error):
+            if error.code != "store_closed":
                 wrong[name] = str(error)
     assert wrong == {}
     assert other.client("ada").memory.get("core").content == "tea"

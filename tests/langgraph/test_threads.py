@@ -306,7 +306,7 @@ def test_of_many_who_begin_one_thread_at_once_one_is_let_in(build, mem, tables):
         try:
             return client.agents.run("waiter", f"I am {number}", thread_id="t").text
         except InvalidInputError as error:
-            return str(error).partition(":")[0]
+            return error.field
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(8)))
