@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agentmem.errors import AgentMemError, BackendError
 from agentmem.minilm import MiniLM
-from agentmem.windows import windows
+from agentmem.text.chunks import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -93,7 +93,7 @@ class Embedder:
     def embed_lines(self, texts: Sequence[str]) -> list[Vectors]:
         """For each text its unit vectors, shape `(chunks, dimensions)`: one, or several if it is longer than is read.
 
-        The chunks of a text are windows of it, in order, each overlapping the
+        The chunks of a text are pieces of it, in order, each overlapping the
         one before it. Where the model does not say how much it reads
         (`Measured`), there is one. The model is asked for 256 chunks at a time.
 
@@ -150,9 +150,7 @@ class Embedder:
 
         with _failures():
             limit = measured.max_word_pieces
-            return [
-                [text] if _most_pieces(text) <= limit else windows(text, limit=limit, count=count) for text in texts
-            ]
+            return [[text] if _most_pieces(text) <= limit else chunks(text, limit=limit, count=count) for text in texts]
 
 
 def same_model(one: Vectors, other: Vectors) -> bool:

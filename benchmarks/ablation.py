@@ -23,8 +23,8 @@ from rich.progress import track
 from systems import AgentMem, Timed, timed
 from texts import BARE
 
-from agentmem.archival.terms import Analyzer
 from agentmem.embedding import default_embeddings
+from agentmem.text.analyzer import Analyzer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,30 +44,36 @@ def _undated(analyzer: Analyzer, content: str, *, speaker: str | None, occurred_
 
 PARTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "all of it": {},
-    "without meaning": {"scoring.ORDER_SEMANTIC_SHARE": 0.0, "scoring.ORDER_LEXICAL_SHARE": 1.0},
-    "without words": {"scoring.ORDER_SEMANTIC_SHARE": 1.0, "scoring.ORDER_LEXICAL_SHARE": 0.0},
-    "the score's shares in the order": {"scoring.ORDER_SEMANTIC_SHARE": 0.3, "scoring.ORDER_LEXICAL_SHARE": 0.7},
-    "names embedded with the question": {"ranking.without_names": lambda text, *_: text},
-    "without the lines before": {"lexical.CONTEXT": ()},
-    "without dates": {"terms.Analyzer.bag": _undated},
-    "without the speaker's boost": {"scoring.SPEAKER_BOOST": 0.0},
-    "without the conversation's boost": {"scoring.CONVERSATION_BOOST": 0.0},
-    "questions not put back": {"scoring.QUESTION_BOOST": 0.0},
-    "long questions put back like short ones": {"scoring.QUESTION_LENGTH": math.inf},
+    "without meaning": {"archival.scoring.ORDER_SEMANTIC_SHARE": 0.0, "archival.scoring.ORDER_LEXICAL_SHARE": 1.0},
+    "without words": {"archival.scoring.ORDER_SEMANTIC_SHARE": 1.0, "archival.scoring.ORDER_LEXICAL_SHARE": 0.0},
+    "the score's shares in the order": {
+        "archival.scoring.ORDER_SEMANTIC_SHARE": 0.3,
+        "archival.scoring.ORDER_LEXICAL_SHARE": 0.7,
+    },
+    "names embedded with the question": {"archival.ranking.without_names": lambda text, *_: text},
+    "without the lines before": {"archival.lexical.CONTEXT": ()},
+    "without dates": {"text.analyzer.Analyzer.bag": _undated},
+    "without the speaker's boost": {"archival.scoring.SPEAKER_BOOST": 0.0},
+    "without the conversation's boost": {"archival.scoring.CONVERSATION_BOOST": 0.0},
+    "questions not put back": {"archival.scoring.QUESTION_BOOST": 0.0},
+    "long questions put back like short ones": {"archival.scoring.QUESTION_LENGTH": math.inf},
 }
-"""What each variant changes, by its place in `agentmem.archival`."""
+"""What each variant changes, by its place in `agentmem`."""
 
 AROUND: Final[Mapping[str, Mapping[str, Any]]] = {
     "all of it": {},
     **{
         f"semantic share {share:.2f}": {
-            "scoring.ORDER_SEMANTIC_SHARE": share,
-            "scoring.ORDER_LEXICAL_SHARE": 1 - share,
+            "archival.scoring.ORDER_SEMANTIC_SHARE": share,
+            "archival.scoring.ORDER_LEXICAL_SHARE": 1 - share,
         }
         for share in (0.30, 0.34, 0.36, 0.40, 0.42, 0.46)
     },
-    **{f"question boost -{taken:.2f}": {"scoring.QUESTION_BOOST": -taken} for taken in (0.06, 0.08, 0.12, 0.14)},
-    **{f"question length {length}": {"scoring.QUESTION_LENGTH": length} for length in (6, 8, 12, 16, 24)},
+    **{
+        f"question boost -{taken:.2f}": {"archival.scoring.QUESTION_BOOST": -taken}
+        for taken in (0.06, 0.08, 0.12, 0.14)
+    },
+    **{f"question length {length}": {"archival.scoring.QUESTION_LENGTH": length} for length in (6, 8, 12, 16, 24)},
 }
 """The figures that both sets of data had a say in, each a few steps lower and higher."""
 
@@ -102,7 +108,7 @@ def answers(conversations: Sequence[Conversation], shared: Timed, changed: Mappi
     """
     with TemporaryDirectory(prefix="agentmem-ablation-") as folder, ExitStack() as opened:
         for place, value in changed.items():
-            opened.enter_context(patch(f"agentmem.archival.{place}", value))
+            opened.enter_context(patch(f"agentmem.{place}", value))
         system = opened.enter_context(closing(AgentMem(Path(folder) / "store", shared, text=BARE)))
         for one in conversations:
             for session in one.sessions:

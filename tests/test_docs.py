@@ -221,11 +221,11 @@ def test_every_file_of_archival_memory_is_in_its_table():
     assert set(re.findall(r"\w+\.py", " ".join(rows))) == files
 
 
-ROOMS_OF_A_CONVERSATION = ("agents", "contacts", "conversations", "extraction", "retention")
+ROOMS_WITH_A_TABLE = ("agents", "contacts", "conversations", "extraction", "retention", "text")
 
 
-@pytest.mark.parametrize("room", ROOMS_OF_A_CONVERSATION)
-def test_every_file_around_a_conversation_is_in_its_table(room):
+@pytest.mark.parametrize("room", ROOMS_WITH_A_TABLE)
+def test_every_file_of_the_room_is_in_its_table(room):
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     named = set(re.findall(rf"`{room}/(\w+\.py)`", page))
     assert named == {file.name for file in (ROOT / "agentmem" / room).glob("*.py")} - {"__init__.py"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agentmem.archival.index import ScopeAt
     from agentmem.archival.kept import Kept
-    from agentmem.archival.terms import Analyzer
+    from agentmem.text.analyzer import Analyzer
 
 NONE: Final = -1
 """The code of a line that no one said, or that belongs to no conversation."""

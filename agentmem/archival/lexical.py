@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agentmem.archival.terms import ASKS, number, unpack
+from agentmem.text.analyzer import ASKS
+from agentmem.text.bags import number, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from agentmem.archival.columns import Columns
     from agentmem.archival.lexical import Floats, Rows
-    from agentmem.archival.terms import Analyzer
     from agentmem.models import Engine
+    from agentmem.text.analyzer import Analyzer
 
 _FIRST: Final = 50
 """How many of the best are put in order first."""

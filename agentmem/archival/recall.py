@@ -15,13 +15,13 @@ from agentmem.archival import lookup, ranking, vectors
 from agentmem.archival.columns import Columns, columns_of, microseconds, shown_of
 from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
 from agentmem.archival.ranking import ByWord, Compared, Question, Ranked, Reading
-from agentmem.archival.terms import plain
 from agentmem.database import state
 from agentmem.embedding import QUERY_CHARS
 from agentmem.lifetimes import cutoff
 from agentmem.models import MemoryRecallResult, Scope, Source
 from agentmem.reranking import CANDIDATES
 from agentmem.tables import ARCHIVAL
+from agentmem.text.overlap import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from agentmem.archival.kept import Kept
     from agentmem.archival.lexical import Floats
     from agentmem.archival.scan import ScanIndex
-    from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
     from agentmem.embedding import Embedder, Vectors
     from agentmem.models import Engine
     from agentmem.reranking import Reranker
+    from agentmem.text.analyzer import Analyzer
 
 _PROPOSED: Final = 500
 """How many lines a graph index is asked for at first: asked for few it may walk past the best, and asked for many it

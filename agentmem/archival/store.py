@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
     from agentmem.embedding import Embedder
+    from agentmem.text.analyzer import Analyzer
 
 
 class ArchivalStore:

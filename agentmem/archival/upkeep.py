@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from agentmem.archival.chroma_index import ChromaIndex
     from agentmem.archival.pump import Standing
-    from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
     from agentmem.embedding import Embedder, Vectors
+    from agentmem.text.analyzer import Analyzer
 
 _LINES_AT_ONCE: Final = 256
 _TOLERANCE: Final = 1e-5

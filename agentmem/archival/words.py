@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from agentmem.archival.terms import Analyzer
     from agentmem.database import Database
+    from agentmem.text.analyzer import Analyzer
 
 _LINES_AT_ONCE: Final = 500
 

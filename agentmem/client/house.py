@@ -19,7 +19,6 @@ from agentmem.archival.place import Folder, Server
 from agentmem.archival.recall import Recall
 from agentmem.archival.scan import LineVectors, ScanIndex
 from agentmem.archival.store import ArchivalStore
-from agentmem.archival.terms import Analyzer
 from agentmem.blocks import BlockStore
 from agentmem.contacts import identity
 from agentmem.contacts.memory import ContactMemoryStore
@@ -40,6 +39,7 @@ from agentmem.reranking import Reranker
 from agentmem.retention.forgetting import Forgetting
 from agentmem.retention.sweep import Sweeping
 from agentmem.settings import DATABASE_FILE
+from agentmem.text.analyzer import Analyzer
 from agentmem.wording import Phrase
 
 if TYPE_CHECKING:

@@ -31,10 +31,10 @@ from agentmem.errors import (
     InvalidInputError,
     NotFoundError,
 )
-from agentmem.extraction.words import alike
 from agentmem.merged import lock_people
 from agentmem.models import Scope
 from agentmem.tables import ARCHIVAL, ConversationRow, MessageRow
+from agentmem.text.overlap import alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -20,9 +20,9 @@ from agentmem.conversations.metrics import first_interaction
 from agentmem.conversations.steps import Begun, Ending, Opening, Reading, Rules, Said, Turn
 from agentmem.database import in_batches
 from agentmem.errors import ConflictError, InvalidInputError
-from agentmem.extraction.sensitive import redacted
 from agentmem.models import Scope
 from agentmem.tables import ConversationRow, MessageRow
+from agentmem.text.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -188,7 +188,7 @@ class ConversationStore:
         def body(session: Session) -> None:
             row = self._go_on(session, tenant_id, conversation_id).row
             for name, value in outcome.items():
-                setattr(row, name, None if value is None else redacted(value))
+                setattr(row, name, None if value is None else redact(value))
 
         self._database.write(body)
 
@@ -353,7 +353,7 @@ class ConversationStore:
                 memory_id=memory_id,
                 position=position,
                 role=message.role,
-                content=redacted(message.content),
+                content=redact(message.content),
                 external_id=message.external_id,
                 created_at=moment,
             )

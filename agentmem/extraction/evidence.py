@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agentmem.extraction import words
-from agentmem.extraction.words import Said
+from agentmem.text import overlap
+from agentmem.text.overlap import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +26,10 @@ class Sources:
         memory: The rest of what is known of the contact.
     """
 
-    tools: Sequence[Said]
-    recalled: Sequence[Said]
-    lines: Mapping[str, Sequence[Said]]
-    memory: Sequence[Said]
+    tools: Sequence[Vocabulary]
+    recalled: Sequence[Vocabulary]
+    lines: Mapping[str, Sequence[Vocabulary]]
+    memory: Sequence[Vocabulary]
 
     @classmethod
     def of(cls, transcript: Transcript, known: Known, recalled: Iterable[str]) -> Sources:
@@ -48,10 +48,10 @@ class Sources:
             *(one.description for one in memory.open_items),
         ]
         return cls(
-            tools=words.passages(transcript.tools),
-            recalled=words.passages(sorted(pasted)),
-            lines={line_id: words.passages([text]) for line_id, text in known.lines.items()},
-            memory=words.passages(text for text in told if text),
+            tools=overlap.passages(transcript.tools),
+            recalled=overlap.passages(sorted(pasted)),
+            lines={line_id: overlap.passages([text]) for line_id, text in known.lines.items()},
+            memory=overlap.passages(text for text in told if text),
         )
 
     def gave(
@@ -76,11 +76,11 @@ class Sources:
         if of_caller:
             caller = [turn.text for turn in turns if turn.role == "user"]
             assistant = [turn.text for turn in turns if turn.role == "assistant"]
-            own, read_out = Said.in_(caller), Said.in_(assistant)
+            own, read_out = Vocabulary.of(caller), Vocabulary.of(assistant)
             others += self.memory
         else:
-            own, read_out = Said.in_(turn.text for turn in turns), Said.in_(())
-        return words.taken(claim, own=own, read_out=read_out, others=others)
+            own, read_out = Vocabulary.of(turn.text for turn in turns), Vocabulary.of(())
+        return overlap.copied(claim, own=own, read_out=read_out, others=others)
 
-    def _lines_but(self, line_id: str | None) -> Iterable[Sequence[Said]]:
+    def _lines_but(self, line_id: str | None) -> Iterable[Sequence[Vocabulary]]:
         return (passages for known_id, passages in self.lines.items() if known_id != line_id)

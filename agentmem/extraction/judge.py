@@ -6,7 +6,7 @@ reason, never the content, is kept:
 - It is plain text on one line, within its limit. Markup, template braces and
   control characters are refused: nobody says them, and what is injected by
   itself later should not even look like them.
-- It holds no structured secret (`agentmem.extraction.sensitive`), the model did
+- It holds no structured secret (`agentmem.text.secrets`), the model did
   not flag it, and it does not say again what the model flagged elsewhere.
 - It cites turns that exist; a fact about the caller one of the caller's own.
 - Its words do not come from tool output or recalled memory rather than from
@@ -23,8 +23,6 @@ from typing import TYPE_CHECKING
 
 from agentmem import inputs
 from agentmem.errors import InvalidInputError
-from agentmem.extraction import words
-from agentmem.extraction.dates import dated
 from agentmem.extraction.extracted import EntityChange, Extracted, Learned, NewItem
 from agentmem.extraction.rules import (
     MOST_FACTS,
@@ -38,8 +36,10 @@ from agentmem.extraction.rules import (
     typed,
     written,
 )
-from agentmem.extraction.sensitive import secrets
 from agentmem.records import EntityRef, Json
+from agentmem.text import overlap
+from agentmem.text.dates import dated
+from agentmem.text.secrets import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,7 +74,7 @@ class Judge:
         self._at = at
         self._bounds = bounds
         self._entities = {EntityRef(one.entity_type, one.entity_id): one for one in known.memory.entities}
-        self._by_words = {words.folded(text): line_id for line_id, text in known.lines.items()}
+        self._by_words = {overlap.tokens(text): line_id for line_id, text in known.lines.items()}
 
     def judge(self, proposal: Proposal, window: Sequence[Turn], so_far: Extracted) -> Extracted:
         """What was extracted so far, with what of the next window's proposal is kept on top of it."""
@@ -100,7 +100,7 @@ class Judge:
             fact, instead_of = self._fact(proposal, asked, so_far.facts)
             if instead_of in facts:
                 facts.remove(instead_of)
-            same = next((one for one in facts if words.folded(one.text) == words.folded(fact.text)), None)
+            same = next((one for one in facts if overlap.tokens(one.text) == overlap.tokens(fact.text)), None)
             if same is not None:
                 facts[facts.index(same)] = replace(same, confidence=max(same.confidence, fact.confidence))
             elif fact.supersedes is not None and fact.supersedes in {one.supersedes or one.confirms for one in facts}:
@@ -122,11 +122,11 @@ class Judge:
             raise RefusedError("it cites nothing that the caller said")
         text = self._text(proposal.fact, self._bounds.fact_chars)
         line_id, earlier = self._replaced(proposal.replaces, so_far)
-        claim = words.carrying(text)
+        claim = overlap.content_terms(text)
         asked.check_sensitive(text, claim, flag=proposal.sensitive)
         if self._sources.gave(claim, cited, of_caller=True, replaces=line_id):
             raise RefusedError(TAKEN)
-        if (confirmed := self._by_words.get(words.folded(text))) is not None:
+        if (confirmed := self._by_words.get(overlap.tokens(text))) is not None:
             return Learned(text, proposal.confidence, confirms=confirmed), earlier
         if earlier is not None:
             line_id = earlier.supersedes or earlier.confirms
@@ -154,7 +154,7 @@ class Judge:
             key, value = self._pair(proposal, current, asked, flag=proposal.sensitive)
             if value is None and current.get(key) is None:
                 raise RefusedError("there is no such key to remove")
-            claim = words.carrying(written(value)) or words.carrying(_spoken(key))
+            claim = overlap.content_terms(written(value)) or overlap.content_terms(_spoken(key))
             if value is not None and self._sources.gave(claim, cited):
                 raise RefusedError(TAKEN)
             check_room(len({*facts, key}))
@@ -181,7 +181,7 @@ class Judge:
             return key, None
         value = typed(proposal.value, like=current.get(key))
         text = self._text(written(value), self._bounds.text_chars)
-        asked.check_sensitive(f"{_spoken(key)}: {text}", words.carrying(text), flag=flag)
+        asked.check_sensitive(f"{_spoken(key)}: {text}", overlap.content_terms(text), flag=flag)
         try:
             kept = inputs.json_value(
                 "value", text if isinstance(value, str) else value, max_bytes=self._bounds.value_bytes
@@ -197,9 +197,9 @@ class Judge:
         def check(proposal: str) -> None:
             nonlocal summary
             text = self._text(proposal, self._bounds.summary_chars)
-            claim = words.carrying(text)
+            claim = overlap.content_terms(text)
             asked.check_sensitive(text, claim)
-            if self._sources.gave(claim - words.carrying(known), asked.turns.values()):
+            if self._sources.gave(claim - overlap.content_terms(known), asked.turns.values()):
                 raise RefusedError(TAKEN)
             summary = text
 
@@ -220,7 +220,7 @@ class Judge:
             facts = {key: value for key, value in pairs if value != facts_now.get(key)}
             texts = {name: text for name, text in self._texts(proposal).items() if text != texts_now.get(name)}
             said = " ".join([*map(written, facts.values()), *(text for text in texts.values() if text)])
-            claim = words.carrying(said)
+            claim = overlap.content_terms(said)
             asked.check_sensitive(said, claim, flag=proposal.sensitive)
             if self._sources.gave(claim, cited):
                 raise RefusedError(TAKEN)
@@ -268,7 +268,7 @@ class Judge:
             item = self._item(proposal, asked, entities)
             known = [one.description for one in self._known.memory.open_items if one.id not in resolved]
             known += [one.description for one in items]
-            if words.folded(item.description) in map(words.folded, known):
+            if overlap.tokens(item.description) in map(overlap.tokens, known):
                 raise RefusedError("it is known already")
             check_room(len(items) + 1)
             items.append(item)
@@ -280,7 +280,7 @@ class Judge:
     def _item(self, proposal: OpenItemProposal, asked: Asked, entities: Mapping[EntityRef, EntityChange]) -> NewItem:
         cited = asked.cited(proposal.evidence)
         description = self._text(proposal.description, self._bounds.text_chars)
-        claim = words.carrying(description)
+        claim = overlap.content_terms(description)
         asked.check_sensitive(description, claim, flag=proposal.sensitive)
         if self._sources.gave(claim, cited):
             raise RefusedError(TAKEN)

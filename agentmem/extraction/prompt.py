@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agentmem.extraction.rules import written
-from agentmem.extraction.sensitive import redacted
 from agentmem.extraction.windows import Turn
 from agentmem.rendering import ANSWER_FRAME, CORE_FRAME, REMINDER_FRAME, escape
+from agentmem.text.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class Transcript:
                 continue
             said, pasted = unframed(message.content)
             recalled += pasted
-            text = redacted(" ".join(said.split()))
+            text = redact(" ".join(said.split()))
             turns.append(Turn(len(turns) + 1, message.role, text))
         return cls(tuple(turns), tuple(tools), tuple(recalled))
 

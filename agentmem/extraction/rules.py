@@ -8,8 +8,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from agentmem.extraction.sensitive import secrets
-from agentmem.extraction.words import carrying
+from agentmem.text.overlap import content_terms
+from agentmem.text.secrets import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,7 +81,7 @@ class Asked:
             *(" ".join(_said(one.facts, one.notes)) for one in proposal.entities if one.sensitive),
             *(one.description for one in proposal.open_items if one.sensitive),
         ]
-        return cls({turn.number: turn for turn in window}, [words for words in map(carrying, said) if words])
+        return cls({turn.number: turn for turn in window}, [words for words in map(content_terms, said) if words])
 
     def each(self, kind: str, proposals: Iterable[P], check: Callable[[P], None]) -> None:
         """Check one proposal after the other, and note why one is refused."""

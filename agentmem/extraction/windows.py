@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from agentmem.text.chunks import halves
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -48,11 +50,8 @@ def windows(turns: Iterable[Turn], *, budget: int, count: Callable[[Turn], int])
 
 def _parts(turn: Turn, budget: int, count: Callable[[Turn], int]) -> list[Turn]:
     """The turn, halved between words until every part fits."""
-    text = turn.text
-    if count(turn) <= budget or len(text) <= 1:
-        return [turn]
-    middle = len(text) // 2
-    border = text.rfind(" ", 1, middle + 1)
-    cut = border if border > 0 else middle
-    halves = (text[:cut].rstrip(), text[cut:].lstrip())
-    return [part for half in halves if half for part in _parts(replace(turn, text=half), budget, count)]
+
+    def with_text(text: str) -> Turn:
+        return replace(turn, text=text)
+
+    return list(map(with_text, halves(turn.text, limit=budget, count=lambda text: count(with_text(text)))))

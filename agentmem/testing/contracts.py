@@ -17,7 +17,6 @@ from agentmem.archival.index import ScopeAt
 from agentmem.archival.lines import Draft, Limits
 from agentmem.archival.scoring import similarities
 from agentmem.archival.store import ArchivalStore
-from agentmem.archival.terms import Analyzer
 from agentmem.archival.upkeep import reindex
 from agentmem.database import Database, state
 from agentmem.embedding import Embedder
@@ -26,6 +25,7 @@ from agentmem.revisions import find
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
 from agentmem.testing.clock import FrozenClock
 from agentmem.testing.embeddings import HashingEmbeddings
+from agentmem.text.analyzer import Analyzer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

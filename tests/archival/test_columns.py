@@ -17,9 +17,9 @@ from agentmem.archival import columns
 from agentmem.archival.columns import Columns, columns_of, following_of
 from agentmem.archival.index import ScopeAt
 from agentmem.archival.kept import Kept
-from agentmem.archival.terms import Analyzer
 from agentmem.database import Database, state
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, LineTermsRow, MemoryBlockRow
+from agentmem.text.analyzer import Analyzer
 
 ENGLISH = Analyzer("english")
 

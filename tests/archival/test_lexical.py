@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentmem.archival.columns import following_of
 from agentmem.archival.lexical import NO_POSTINGS, asked_terms, lexical
-from agentmem.archival.terms import pack
+from agentmem.text.bags import pack
 
 WORDS = ["tea", "rye", "oslo", "dog", "boat"]
 lines = st.lists(st.tuples(st.sampled_from([-1, 0, 1]), st.lists(st.sampled_from(WORDS), max_size=40)), max_size=12)

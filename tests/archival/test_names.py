@@ -4,7 +4,7 @@ import pytest
 
 from agentmem import Line
 from agentmem.archival.names import about, named, without
-from agentmem.archival.terms import Analyzer
+from agentmem.text.analyzer import Analyzer
 
 STOP = Analyzer("english").stop_words
 SPEAKERS = ["Ada Byron", "Bo Li", "Will", "At", "May", "user", "Zoë"]

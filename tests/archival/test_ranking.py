@@ -13,8 +13,8 @@ from agentmem.archival import scoring
 from agentmem.archival.columns import Columns, following_of
 from agentmem.archival.lexical import NO_POSTINGS
 from agentmem.archival.ranking import Compared, Question, by_word, ranked, reachable, reading
-from agentmem.archival.terms import Analyzer
 from agentmem.archival.vectors import ID
+from agentmem.text.analyzer import Analyzer
 
 ENGLISH = Analyzer("english")
 DAY = 86_400_000_000

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from agentmem import BackendError, ConflictError, InvalidInputError, Line, NotFoundError
-from agentmem.archival.terms import Analyzer
 from agentmem.testing import HashingEmbeddings
+from agentmem.text.analyzer import Analyzer
 
 ENDS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlmodel import select, update
 
-from agentmem.archival import terms
 from agentmem.tables import LineTermsRow
+from agentmem.text.analyzer import VERSION
 
 SAID = ["Die Häuser in Oslo sind rot", "Der Hund heißt Tom"]
 
@@ -32,12 +32,12 @@ def test_a_store_in_another_language_is_searched_in_it_at_once(german):
 
 
 def test_check_notes_the_lines_and_reindex_stores_them(german):
-    assert made_by(german) == [f"{terms.VERSION}:english"] * 2
+    assert made_by(german) == [f"{VERSION}:english"] * 2
     assert any("words of 2 lines" in note for note in german.check().notes)
     assert german.check().ok
     before = lexical(german, "Haus")
     german.reindex()
-    assert made_by(german) == [f"{terms.VERSION}:german"] * 2
+    assert made_by(german) == [f"{VERSION}:german"] * 2
     assert not any("words of" in note for note in german.check().notes)
     assert lexical(german, "Haus") == before
 
@@ -48,7 +48,7 @@ def test_words_of_an_earlier_version_are_split_anew(mem):
     mem._house.database.write(lambda session: session.exec(earlier))  # noqa: SLF001 - as an earlier version left it
     assert lexical(mem, "Hund")[0] > 0
     mem.reindex()
-    assert made_by(mem) == [f"{terms.VERSION}:english"] * 2
+    assert made_by(mem) == [f"{VERSION}:english"] * 2
 
 
 def test_a_forgotten_line_gets_no_words_back(german):

@@ -16,8 +16,8 @@ import pytest
 from stdnum import luhn
 from stdnum.iso7064 import mod_97_10
 
-from agentmem.extraction.sensitive import secrets
 from agentmem.testing import HashingEmbeddings, ScriptedChatModel
+from agentmem.text.secrets import secrets
 
 ALNUM = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"

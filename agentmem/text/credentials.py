@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def found(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where each of them begins and ends, and what it is."""
+    """Return where each of them begins and ends, and what it is."""
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(text):
             yield (*match.span("value" if "value" in pattern.groupindex else 0), kind)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmem.extraction.dates import dated
+from agentmem.text.dates import dated
 
 TUESDAY = datetime(2025, 7, 22, 10, 30, tzinfo=UTC)
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]

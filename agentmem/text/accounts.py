@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def found(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where each of them begins and ends, and what it is."""
+    """Return where each of them begins and ends, and what it is."""
     yield from ((start, end, "card number") for start, end in _cards(text))
     yield from ((start, end, "bank account") for start, end in _ibans(text))
 

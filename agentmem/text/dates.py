@@ -21,7 +21,7 @@ _Meaning: TypeAlias = "Callable[[re.Match[str], date, str], str]"
 
 
 def dated(text: str, at: datetime) -> str:
-    """The text, with the date behind each phrase that is relative to the moment it was said.
+    """Put the date behind each phrase of a text that is relative to the moment it was said.
 
     A phrase that has a date is left as it is, so that doing it twice changes
     nothing more. A weekday with no more than "on" before it is the next one, or

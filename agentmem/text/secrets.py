@@ -4,7 +4,7 @@ Phone, order and tracking numbers, dates, prices, UUIDs and e-mail addresses are
 no secrets. Text is read as a person would: full-width digits are digits, and
 what cannot be seen is not there.
 
-    >>> redacted("Pay with 4111 1111 1111 1111, please")
+    >>> redact("Pay with 4111 1111 1111 1111, please")
     'Pay with [card number], please'
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from agentmem.extraction import accounts, credentials
+from agentmem.text import accounts, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +31,12 @@ class Secret:
 
 
 def secrets(text: str) -> list[Secret]:
-    """The secrets in a text, in order; where two overlap, they are one.
+    """Return the secrets in a text, in order; where two overlap, they are one.
 
     >>> [secret.kind for secret in secrets("My PIN is 4821 and my order number is 4821-77")]
     ['code']
     """
-    read = _Read.of(text)
+    read = _Visible.of(text)
     joined: list[Secret] = []
     for start, end, kind in sorted(chain(accounts.found(read.text), credentials.found(read.text))):
         first, last = read.places[start], read.places[end - 1] + 1
@@ -47,8 +47,8 @@ def secrets(text: str) -> list[Secret]:
     return joined
 
 
-def redacted(text: str) -> str:
-    """The text with each secret's kind, in brackets, in its place; doing it twice changes nothing more."""
+def redact(text: str) -> str:
+    """Put each secret's kind, in brackets, in its place; doing it twice changes nothing more."""
     parts: list[str] = []
     done = 0
     for secret in secrets(text):
@@ -63,14 +63,14 @@ _LOW_QUOTES: Final = "\u201a\u201e"
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _Visible:
     """A text as it is read, and for each of its characters the place in the original."""
 
     text: str
     places: Sequence[int]
 
     @classmethod
-    def of(cls, text: str) -> _Read:
+    def of(cls, text: str) -> _Visible:
         if text.isascii():
             return cls(text, range(len(text)))
         pairs = [(shown, place) for place, character in enumerate(text) for shown in _shown(character)]

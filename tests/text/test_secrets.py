@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 
-from agentmem.extraction.sensitive import redacted, secrets
+from agentmem.text.secrets import redact, secrets
 
 SECRETS = [
     "4111-1111-1111-1111",
@@ -84,7 +84,7 @@ def test_a_secret_is_found(text):
 
 @pytest.mark.parametrize("text", NO_SECRETS)
 def test_what_is_no_secret_is_left_alone(text):
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_is_no_secret_is_left_alone(text):
     ],
 )
 def test_a_secret_is_replaced_by_its_kind_and_the_rest_stays(text, shown):
-    assert redacted(text) == shown
+    assert redact(text) == shown
 
 
 @pytest.mark.parametrize("length", [12, 13, 19, 20])
@@ -110,8 +110,8 @@ def test_a_card_number_has_13_to_19_digits(length):
 
 @given(st.text())
 def test_redacting_twice_changes_nothing_more(text):
-    once = redacted(text)
-    assert redacted(once) == once
+    once = redact(text)
+    assert redact(once) == once
 
 
 @given(st.text(alphabet="0123456789 -.pPiIn:=\u200b１eyJ", max_size=200))

@@ -11,19 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmem.extraction import credentials
-from agentmem.extraction.prompt import unframed
-from agentmem.extraction.sensitive import secrets
+from agentmem.text import credentials
+from agentmem.text.secrets import secrets
 
-FRAMES = re.compile(r"<(core_memory|system_reminders|archival_memory)>(.*?)</\1>", re.DOTALL)
 PEM = re.compile(
     r"-----\s?BEGIN [A-Z0-9 ]{1,60}-----(?:[\s\S]{0,20000}?-----\s?END [A-Z0-9 ]{1,60}-----|[\sA-Za-z0-9+/=\\]*)",
     re.IGNORECASE,
 )
 WORDS = re.compile(r"(?:[A-Z]?[a-z]*\d{0,4}|\d+)(?:[./_~-]+(?:[A-Z]?[a-z]*\d{0,4}|\d+))*")
 
-TAGS = ("core_memory", "system_reminders", "archival_memory")
-PIECES = [*(f"<{tag}>" for tag in TAGS), *(f"</{tag}>" for tag in TAGS), "a", "\n", "<", "</core_memory"]
 LINES = [
     "-----BEGIN A-----",
     "----- BEGIN B C-----",
@@ -35,14 +31,6 @@ LINES = [
     "!",
     "-",
 ]
-
-
-@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
-def test_frames_are_what_the_first_closing_of_each_name_closes(text):
-    said, pasted = unframed(text)
-
-    assert said == FRAMES.sub(" ", text)
-    assert pasted == [found[2] for found in FRAMES.finditer(text)]
 
 
 @given(st.lists(st.sampled_from([*LINES, "y" * 19_990]), max_size=10).map("".join))
@@ -57,14 +45,6 @@ def test_a_token_of_words_and_small_numbers_is_one_as_a_pattern_that_goes_back_s
     words = credentials._WORDS  # noqa: SLF001 - in a text it is one of several reasons
 
     assert (words.fullmatch(text) is None) == (WORDS.fullmatch(text) is None)
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("tag", TAGS)
-def test_two_million_characters_of_openings_are_read(tag):
-    text = f"<{tag}>" * (2_000_000 // len(tag))
-
-    assert unframed(text) == (text, [])
 
 
 @pytest.mark.timeout(60)
