@@ -9,34 +9,30 @@ from sqlmodel import Session, col, select, update
 from agentmem import idempotency, inputs, revisions
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.idempotency import FirstResult
-from agentmem.merged import lock_people
 from agentmem.models import Action, BlockVersion, MemoryBlock, Scope
 from agentmem.tables import ARCHIVAL, BlockVersionRow, MemoryBlockRow
 from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable
     from datetime import datetime
 
-    from agentmem.database import Database
+    from agentmem.transaction import Transaction, Transactions, Writer
 
 
 class BlockStore:
     """The blocks of every scope, `archival` excepted.
 
-    A write that has to `respect_read_only` is refused, in its own transaction,
-    where the block is marked so.
+    A write by someone who respects it is refused, in its own transaction, where
+    the block is marked read-only.
 
     Args:
-        database: Where they are kept.
-        clock: What time it is.
+        transactions: What reads and writes them.
         max_chars: The most characters of one block.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], *, max_chars: int) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions, *, max_chars: int) -> None:
+        self._transactions = transactions
         self._max_chars = max_chars
 
     def list(self, scope: Scope) -> list[MemoryBlock]:
@@ -46,8 +42,8 @@ class BlockStore:
             MemoryBlockRow.block_type != ARCHIVAL,
             col(MemoryBlockRow.deleted_at).is_(None),
         )
-        with self._database.read() as session:
-            rows = session.exec(statement).all()
+        with self._transactions.read() as snapshot:
+            rows = snapshot.session.exec(statement).all()
         return sorted(map(revisions.block, rows), key=lambda block: block.block_type)
 
     def agent_ids(self, scope: Scope) -> builtins.list[str]:
@@ -61,8 +57,8 @@ class BlockStore:
             )
             .distinct()
         )
-        with self._database.read() as session:
-            return sorted(session.exec(statement).all())
+        with self._transactions.read() as snapshot:
+            return sorted(snapshot.session.exec(statement).all())
 
     def get(self, scope: Scope, block_type: str) -> MemoryBlock:
         """One block.
@@ -70,8 +66,8 @@ class BlockStore:
         Raises:
             NotFoundError: There is none.
         """
-        with self._database.read() as session:
-            row = revisions.find_live(session, scope, block_type)
+        with self._transactions.read() as snapshot:
+            row = revisions.find_live(snapshot.session, scope, block_type)
         if row is None:
             raise _no_block()
         return revisions.block(row)
@@ -83,10 +79,9 @@ class BlockStore:
         content: str,
         *,
         expected: datetime | None,
-        actor: str,
+        writer: Writer,
         description: str | None = None,
         read_only: bool | None = None,
-        respect_read_only: bool = False,
     ) -> MemoryBlock:
         """Create a block, or replace the version that `expected` names.
 
@@ -97,18 +92,17 @@ class BlockStore:
         self._check(content)
         values = {"content": content, **revisions.marks(description=description, read_only=read_only)}
 
-        def body(session: Session) -> MemoryBlock:
-            lock_people(session, scope.tenant_id, scope.user_id)
-            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
+        def body(tx: Transaction) -> MemoryBlock:
+            tx.lock(scope.tenant_id, scope.user_id)
+            row = revisions.find_to_write(tx, scope, block_type)
             live = None if row is None else revisions.block(row)
             same = live is not None and all(getattr(live, name) == value for name, value in values.items())
             if not revisions.may_write(live, expected, same=same):
                 assert live is not None  # noqa: S101 - only a live block can be the same
                 return live
-            moment = revisions.now(self._clock)
-            return _write(session, scope, block_type, row, action="updated", moment=moment, actor=actor, **values)
+            return _write(tx, scope, block_type, row, action="updated", **values)
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
     def append(
         self,
@@ -116,9 +110,8 @@ class BlockStore:
         block_type: str,
         content: str,
         *,
-        actor: str,
+        writer: Writer,
         idempotency_key: str | None = None,
-        respect_read_only: bool = False,
     ) -> MemoryBlock:
         """Add text at the end, after one newline; a missing block is created.
 
@@ -130,21 +123,18 @@ class BlockStore:
         inputs.text("content", content, limit=self._max_chars)
         first = FirstResult(scope, idempotency_key, "append", [block_type, content])
 
-        def body(session: Session) -> MemoryBlock:
-            lock_people(session, scope.tenant_id, scope.user_id)
-            if (done := first.find(session)) is not None:
-                return _as_of(session, scope, block_type, done)
-            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
+        def body(tx: Transaction) -> MemoryBlock:
+            tx.lock(scope.tenant_id, scope.user_id)
+            if (done := first.find(tx.session)) is not None:
+                return _as_of(tx.session, scope, block_type, done)
+            row = revisions.find_to_write(tx, scope, block_type)
             joined = _joined("" if row is None else row.content, content)
             self._check(joined)
-            moment = revisions.now(self._clock)
-            block = _write(
-                session, scope, block_type, row, action="appended", moment=moment, actor=actor, content=joined
-            )
-            first.keep(session, [str(block.version)], block.updated_at, block_id=block.id)
+            block = _write(tx, scope, block_type, row, action="appended", content=joined)
+            first.keep(tx.session, [str(block.version)], block.updated_at, block_id=block.id)
             return block
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
     def replace(
         self,
@@ -153,9 +143,8 @@ class BlockStore:
         old: str,
         new: str,
         *,
-        actor: str,
+        writer: Writer,
         idempotency_key: str | None = None,
-        respect_read_only: bool = False,
     ) -> MemoryBlock:
         """Replace the one place where `old` stands.
 
@@ -169,35 +158,25 @@ class BlockStore:
         inputs.text("new", new, limit=self._max_chars, empty=True)
         first = FirstResult(scope, idempotency_key, "replace", [block_type, old, new])
 
-        def body(session: Session) -> MemoryBlock:
-            lock_people(session, scope.tenant_id, scope.user_id)
-            if (done := first.find(session)) is not None:
-                return _as_of(session, scope, block_type, done)
-            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
+        def body(tx: Transaction) -> MemoryBlock:
+            tx.lock(scope.tenant_id, scope.user_id)
+            if (done := first.find(tx.session)) is not None:
+                return _as_of(tx.session, scope, block_type, done)
+            row = revisions.find_to_write(tx, scope, block_type)
             if row is None:
                 raise _no_block()
-            content, moment = _replaced(row.content, old, new), revisions.now(self._clock)
+            content = _replaced(row.content, old, new)
             if content == row.content:
                 block = revisions.block(row)
             else:
                 self._check(content)
-                block = _write(
-                    session, scope, block_type, row, action="replaced", moment=moment, actor=actor, content=content
-                )
-            first.keep(session, [str(block.version)], moment, block_id=block.id)
+                block = _write(tx, scope, block_type, row, action="replaced", content=content)
+            first.keep(tx.session, [str(block.version)], tx.now, block_id=block.id)
             return block
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
-    def delete(
-        self,
-        scope: Scope,
-        block_type: str,
-        *,
-        expected: datetime | None,
-        actor: str,
-        respect_read_only: bool = False,
-    ) -> None:
+    def delete(self, scope: Scope, block_type: str, *, expected: datetime | None, writer: Writer) -> None:
         """Delete a block with every text of its history; nothing happens when there is none.
 
         Raises:
@@ -205,16 +184,16 @@ class BlockStore:
             InvalidInputError: The block is read-only.
         """
 
-        def body(session: Session) -> None:
-            lock_people(session, scope.tenant_id, scope.user_id)
-            row = revisions.find_to_write(session, scope, block_type, respect_read_only=respect_read_only)
+        def body(tx: Transaction) -> None:
+            tx.lock(scope.tenant_id, scope.user_id)
+            row = revisions.find_to_write(tx, scope, block_type)
             if row is None:
                 return
             if expected is not None:
                 revisions.check_token(revisions.block(row), expected)
-            revisions.erase(session, row, moment=revisions.now(self._clock), actor=actor)
+            revisions.erase(tx, row)
 
-        self._database.write(body)
+        self._transactions.write(body, writer=writer)
 
     def history(self, scope: Scope, block_type: str) -> builtins.list[BlockVersion]:
         """Every version of a block, oldest first, deletions included.
@@ -222,72 +201,62 @@ class BlockStore:
         Raises:
             NotFoundError: There never was such a block.
         """
-        with self._database.read() as session:
-            row = revisions.find(session, scope, block_type)
+        with self._transactions.read() as snapshot:
+            row = revisions.find(snapshot.session, scope, block_type)
             if row is None:
                 raise _no_block()
             statement = select(BlockVersionRow).where(BlockVersionRow.block_id == row.id)
-            rows = session.exec(statement.order_by(col(BlockVersionRow.version))).all()
+            rows = snapshot.session.exec(statement.order_by(col(BlockVersionRow.version))).all()
         return [_version(row) for row in rows]
 
-    def move(self, session: Session, loser: Scope, winner: Scope, *, moment: datetime, actor: str) -> None:
+    def move(self, tx: Transaction, loser: Scope, winner: Scope) -> None:
         """Make the blocks of one scope another's, in a transaction that has locked both users and merges them.
 
         A block comes along with its history. Where the other scope has one of
         that name, what this one says is added at its end, be it then over the
         limit, and the history stays behind, empty.
         """
-        idempotency.move(session, loser, winner)
+        idempotency.move(tx.session, loser, winner)
         statement = select(MemoryBlockRow).where(
             revisions.left_behind(loser),
             MemoryBlockRow.block_type != ARCHIVAL,
             col(MemoryBlockRow.deleted_at).is_(None),
         )
-        for row in session.exec(statement.order_by(col(MemoryBlockRow.block_type))).all():
-            there = revisions.find(session, winner, row.block_type)
+        for row in tx.session.exec(statement.order_by(col(MemoryBlockRow.block_type))).all():
+            there = revisions.find(tx.session, winner, row.block_type)
             if there is None:
                 mine = update(MemoryBlockRow).where(col(MemoryBlockRow.id) == row.id)
-                session.exec(mine.values(user_id=winner.user_id))
+                tx.session.exec(mine.values(user_id=winner.user_id))
             else:
-                _take_over(session, winner, row, there, moment=moment, actor=actor)
+                _take_over(tx, winner, row, there)
 
     def _check(self, content: str) -> None:
         inputs.text("content", content, limit=self._max_chars, empty=True)
 
 
 def _write(
-    session: Session,
-    scope: Scope,
-    block_type: str,
-    row: MemoryBlockRow | None,
-    *,
-    action: Action,
-    moment: datetime,
-    actor: str,
-    **values: object,
+    tx: Transaction, scope: Scope, block_type: str, row: MemoryBlockRow | None, *, action: Action, **values: object
 ) -> MemoryBlock:
     if row is None:
-        row = revisions.create(session, scope, block_type, moment=moment, **values)
-        revisions.record(session, row, "created", actor)
+        row = revisions.create(tx, scope, block_type, **values)
+        revisions.record(tx, row, "created")
     else:
-        row = revisions.change(session, row, moment=moment, **values)
-        revisions.record(session, row, action, actor)
+        row = revisions.change(tx, row, **values)
+        revisions.record(tx, row, action)
     return revisions.block(row)
 
 
-def _take_over(
-    session: Session, scope: Scope, row: MemoryBlockRow, there: MemoryBlockRow, *, moment: datetime, actor: str
-) -> None:
-    """Write what one block says into the one of the same name in another scope, and bury it."""
+def _take_over(tx: Transaction, scope: Scope, row: MemoryBlockRow, there: MemoryBlockRow) -> None:
+    """Write what one block says into the one of the same name in another scope, and leave a tombstone."""
     live = there if there.deleted_at is None else None
     values = {
         "content": there.content if row.content in {"", there.content} else _joined(there.content, row.content),
         "description": there.description or row.description,
         "read_only": there.read_only or row.read_only,
     }
-    revisions.bury(session, row, moment=moment)
+    revisions.tombstone(tx, row)
     if live is None or any(getattr(there, name) != value for name, value in values.items()):
-        _write(session, scope, row.block_type, live, action="appended", moment=moment, actor=actor, **values)
+        _write(tx, scope, row.block_type, live, action="appended", **values)
 
 
 def _joined(text: str, more: str) -> str:

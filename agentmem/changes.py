@@ -10,7 +10,7 @@ from sqlmodel import Session, col, insert, or_, select, update
 
 from agentmem import numbers
 from agentmem.database import in_batches
-from agentmem.lifetimes import cutoff, hour, over, retention_days
+from agentmem.lifetimes import cutoff, over, retention_days
 from agentmem.records import ChangeAction, ChangeKind, Json, MemoryChange
 from agentmem.tables import ArchivalLineRow, BlockVersionRow, MemoryBlockRow, MemoryChangeRow
 
@@ -46,39 +46,47 @@ class Change:
     expires_at: datetime | None = None
 
 
-def record(
-    session: Session,
-    scope: Scope,
-    changes: Sequence[Change],
-    *,
-    actor: str,
-    moment: datetime,
-    conversation_id: str | None = None,
-) -> None:
-    """Add to the feed of the scope's user, who is locked, in the transaction that makes the changes, near its end."""
-    if not changes:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A change as the feed of a user keeps it.
+
+    Args:
+        scope: Whose feed, and of which agent.
+        change: What was done.
+        actor: By whom.
+        at: When, to the hour.
+        conversation_id: The conversation it comes from.
+    """
+
+    scope: Scope
+    change: Change
+    actor: str
+    at: datetime
+    conversation_id: str | None
+
+
+def write(session: Session, entries: Sequence[Entry]) -> None:
+    """Number entries and add them to the feeds of their users, who are locked, at the end of a transaction."""
+    if not entries:
         return
-    common = {
-        "tenant_id": scope.tenant_id,
-        "user_id": scope.user_id,
-        "agent_id": scope.agent_id or "",
-        "conversation_id": conversation_id,
-        "actor": actor,
-        "at": hour(moment),
-    }
     rows: list[dict[str, Any]] = [
         {
             "id": number,
-            "kind": change.kind,
-            "action": change.action,
-            "ref": change.ref,
-            "version": change.version,
-            "before": _packed(change.before),
-            "after": _packed(change.after),
-            "expires_at": change.expires_at,
-            **common,
+            "tenant_id": entry.scope.tenant_id,
+            "user_id": entry.scope.user_id,
+            "agent_id": entry.scope.agent_id or "",
+            "conversation_id": entry.conversation_id,
+            "actor": entry.actor,
+            "at": entry.at,
+            "kind": entry.change.kind,
+            "action": entry.change.action,
+            "ref": entry.change.ref,
+            "version": entry.change.version,
+            "before": _packed(entry.change.before),
+            "after": _packed(entry.change.after),
+            "expires_at": entry.change.expires_at,
         }
-        for number, change in zip(numbers.take(session, "changes", len(changes)), changes, strict=True)
+        for number, entry in zip(numbers.take(session, "changes", len(entries)), entries, strict=True)
     ]
     session.exec(insert(MemoryChangeRow), params=rows)
 

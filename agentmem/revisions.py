@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import bindparam
 from sqlmodel import Session, and_, col, select, update
 
-from agentmem import changes, idempotency, inputs
+from agentmem import idempotency
 from agentmem.changes import Change
 from agentmem.database import RacedError
 from agentmem.errors import ConflictError, InvalidInputError
@@ -23,12 +23,13 @@ from agentmem.tables import BlockVersionRow, MemoryBlockRow
 from agentmem.wording import Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
 
     from agentmem.records import ChangeAction
+    from agentmem.transaction import Transaction
 
 _TICK: Final = timedelta(microseconds=1)
 _READ_AGAIN: Final = "read it again, apply your change to what it says now, and update with its updated_at"
@@ -39,15 +40,6 @@ _TOLD_AS: Final[Mapping[Action, ChangeAction]] = {
     "replaced": "changed",
     "deleted": "removed",
 }
-
-
-def now(clock: Callable[[], datetime]) -> datetime:
-    """The clock's time in UTC.
-
-    Raises:
-        InvalidInputError: The clock gave something else than an aware datetime.
-    """
-    return inputs.timestamp("clock", clock())
 
 
 def of_user(tenant_id: str, user_id: str) -> ColumnElement[bool]:
@@ -91,9 +83,7 @@ def find_live(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow
     return None if row is None or row.deleted_at is not None else row
 
 
-def find_to_write(
-    session: Session, scope: Scope, block_type: str, *, respect_read_only: bool = False
-) -> MemoryBlockRow | None:
+def find_to_write(tx: Transaction, scope: Scope, block_type: str) -> MemoryBlockRow | None:
     """The row of a live block as it is now, locked, in the transaction that is to change it.
 
     Its user is locked before, so that it stays as it is where there is none.
@@ -101,17 +91,16 @@ def find_to_write(
     Raises:
         InvalidInputError: It is read-only, and the writer respects that.
     """
-    row = session.exec(_BLOCK_TO_WRITE, params=_named(scope, block_type)).one_or_none()
+    row = tx.session.exec(_BLOCK_TO_WRITE, params=_named(scope, block_type)).one_or_none()
     if row is None or row.deleted_at is not None:
         return None
-    if respect_read_only:
-        check_writable(row)
+    check_writable(tx, row)
     return row
 
 
-def check_writable(row: MemoryBlockRow) -> None:
-    """Raise InvalidInputError when a block is marked read-only."""
-    if row.read_only:
+def check_writable(tx: Transaction, row: MemoryBlockRow) -> None:
+    """Raise InvalidInputError when a block is marked read-only, and the writer respects that."""
+    if row.read_only and tx.writer.respects_read_only:
         raise InvalidInputError("it is read-only", field="block_type", advice="leave it as it is", code="read_only")
 
 
@@ -170,78 +159,78 @@ def check_token(live: MemoryBlock, expected: datetime) -> None:
         )
 
 
-def create(session: Session, scope: Scope, block_type: str, *, moment: datetime, **values: object) -> MemoryBlockRow:
+def create(tx: Transaction, scope: Scope, block_type: str, **values: object) -> MemoryBlockRow:
     """Write the first version of a block, or the next of a deleted one.
 
     Raises:
         RacedError: Another transaction wrote one in between.
     """
-    if tombstone := find(session, scope, block_type):
-        if tombstone.deleted_at is None:
+    if there := find(tx.session, scope, block_type):
+        if there.deleted_at is None:
             raise RacedError
-        return change(session, tombstone, moment=moment, created_at=moment, deleted_at=None, **values)
+        return change(tx, there, created_at=tx.now, deleted_at=None, **values)
     row = MemoryBlockRow(
         id=uuid4().hex,
         tenant_id=scope.tenant_id,
-        user_id=find_current_user(session, scope.tenant_id, scope.user_id),
+        user_id=find_current_user(tx.session, scope.tenant_id, scope.user_id),
         agent_id=scope.agent_id or "",
         block_type=block_type,
         version=1,
         content="",
         description="",
         read_only=False,
-        created_at=moment,
-        updated_at=moment,
+        created_at=tx.now,
+        updated_at=tx.now,
     )
     for name, value in values.items():
         setattr(row, name, value)
-    session.add(row)
-    session.flush()
+    tx.session.add(row)
+    tx.session.flush()
     return row
 
 
-def change(session: Session, row: MemoryBlockRow, *, moment: datetime, **values: object) -> MemoryBlockRow:
+def change(tx: Transaction, row: MemoryBlockRow, **values: object) -> MemoryBlockRow:
     """Write the next version of the row that was read, and of no other.
 
     Raises:
         RacedError: Another transaction wrote it in between.
     """
-    updated_at = max(moment, row.updated_at + _TICK)
+    updated_at = max(tx.now, row.updated_at + _TICK)
     statement = (
         update(MemoryBlockRow)
         .where(col(MemoryBlockRow.id) == row.id, col(MemoryBlockRow.updated_at) == row.updated_at)
         .values(updated_at=updated_at, version=row.version + 1, **values)
         .execution_options(synchronize_session=False)
     )
-    if session.exec(statement).rowcount != 1:
+    if tx.session.exec(statement).rowcount != 1:
         raise RacedError
-    session.refresh(row)
+    tx.session.refresh(row)
     return row
 
 
-def erase(session: Session, row: MemoryBlockRow, *, moment: datetime, actor: str) -> None:
+def erase(tx: Transaction, row: MemoryBlockRow) -> None:
     """Delete a block: a tombstone without its texts, in its history and in what is kept of its writes too."""
-    bury(session, row, moment=moment)
-    record(session, row, "deleted", actor)
+    tombstone(tx, row)
+    record(tx, row, "deleted")
 
 
-def bury(session: Session, row: MemoryBlockRow, *, moment: datetime) -> None:
-    """The same without a word about it: what it said is said elsewhere now."""
-    change(session, row, moment=moment, content="", description="", read_only=False, deleted_at=moment)
-    session.exec(
+def tombstone(tx: Transaction, row: MemoryBlockRow) -> None:
+    """Do the same without a word about it: what it said is said elsewhere now."""
+    change(tx, row, content="", description="", read_only=False, deleted_at=tx.now)
+    tx.session.exec(
         update(BlockVersionRow).where(col(BlockVersionRow.block_id) == row.id).values(content="", description="")
     )
-    idempotency.forget_block(session, row.id)
+    idempotency.forget_block(tx.session, row.id)
 
 
-def record(session: Session, row: MemoryBlockRow, action: Action, actor: str) -> None:
+def record(tx: Transaction, row: MemoryBlockRow, action: Action) -> None:
     """Add the row's present version to its history, and that there is one to the user's feed."""
-    session.add(
+    tx.session.add(
         BlockVersionRow(
             block_id=row.id,
             version=row.version,
             action=action,
-            actor=actor,
+            actor=tx.writer.actor,
             content=row.content,
             description=row.description,
             read_only=row.read_only,
@@ -249,7 +238,7 @@ def record(session: Session, row: MemoryBlockRow, action: Action, actor: str) ->
         )
     )
     told = Change("block", _TOLD_AS[action], row.id, version=row.version)
-    changes.record(session, scope_of(row), [told], actor=actor, moment=row.updated_at)
+    tx.record(scope_of(row), [told], at=row.updated_at)
 
 
 def block(row: MemoryBlockRow, *, content: str | None = None) -> MemoryBlock:

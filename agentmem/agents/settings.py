@@ -18,20 +18,23 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from agentmem import inputs
 from agentmem.display import Shown
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.tables import AgentSettingsRow
+from agentmem.transaction import Writer
 from agentmem.wording import Phrase
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from agentmem.database import Database
+    from sqlmodel import Session
+
+    from agentmem.transaction import Transaction, Transactions
 
 MOST_DAYS: Final = 36_500
 """The longest retention, and the longest life of one fact: a hundred years."""
@@ -41,6 +44,7 @@ MOST_MESSAGES: Final = 1_000
 _AGENT: Final = ""
 """The version under which the agent's own settings are stored."""
 
+_OPERATOR: Final = Writer("operator")
 _RETENTION: Final = "memory_retention_days"
 _VENDOR_KEYS: Final = ("analytics_enabled", "state_keys", "identifier_blacklist", "identifier_source")
 
@@ -110,14 +114,12 @@ class AgentStore:
     """What is configured, by tenant, agent and version.
 
     Args:
-        database: Where it is kept.
-        clock: What time it is.
+        transactions: What reads and writes it.
         max_id_chars: The most characters of a state key.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], *, max_id_chars: int) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions, *, max_id_chars: int) -> None:
+        self._transactions = transactions
         self._max_id_chars = max_id_chars
 
     def configure(
@@ -131,18 +133,17 @@ class AgentStore:
         """
         given = self._checked(patch)
 
-        def body(session: Session) -> AgentSettings:
-            moment = inputs.timestamp("clock", self._clock())
-            agent = self._row(session, tenant_id, agent_id, _AGENT, moment)
+        def body(tx: Transaction) -> AgentSettings:
+            agent = _row(tx, tenant_id, agent_id, _AGENT)
             if version is None:
-                _patch(agent, given, moment)
+                _patch(agent, given, tx.now)
                 agent.retention_days = _settings(agent).memory_retention_days
                 return _settings(agent)
-            row = self._row(session, tenant_id, agent_id, version, moment)
-            _patch(row, _of_a_version(given, agent), moment)
+            row = _row(tx, tenant_id, agent_id, version)
+            _patch(row, _of_a_version(given, agent), tx.now)
             return _settings(agent, row)
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=_OPERATOR)
 
     def get(self, session: Session, tenant_id: str, agent_id: str, version: str | None) -> AgentSettings:
         """The settings of an agent, or of one version of it; a version not configured has the agent's.
@@ -168,8 +169,8 @@ class AgentStore:
         statement = select(AgentSettingsRow).where(AgentSettingsRow.tenant_id == tenant_id)
         if agent_id is not None:
             statement = statement.where(AgentSettingsRow.agent_id == agent_id)
-        with self._database.read() as session:
-            rows = session.exec(statement).all()
+        with self._transactions.read() as snapshot:
+            rows = snapshot.session.exec(statement).all()
         agents = {row.agent_id: row for row in rows if row.version == _AGENT}
         return [
             AgentRecord(row.agent_id, row.version or None, _settings(agents[row.agent_id], row))
@@ -190,30 +191,31 @@ class AgentStore:
             inputs.identifier("identifier_blacklist", entry, limit=self._max_id_chars)
         return settings.model_dump(mode="json", include=set(patch))
 
-    def _row(self, session: Session, tenant_id: str, agent_id: str, version: str, moment: datetime) -> AgentSettingsRow:
-        statement = select(AgentSettingsRow).where(
-            AgentSettingsRow.tenant_id == tenant_id,
-            AgentSettingsRow.agent_id == agent_id,
-            AgentSettingsRow.version == version,
-        )
-        row = session.exec(statement.with_for_update()).one_or_none()
-        if row is None:
-            row = AgentSettingsRow(
-                tenant_id=tenant_id,
-                agent_id=agent_id,
-                version=version,
-                settings="{}",
-                retention_days=None if version else AgentSettings().memory_retention_days,
-                created_at=moment,
-                updated_at=moment,
-            )
-            session.add(row)
-        return row
-
 
 def unknown_agent() -> NotFoundError:
     """The answer to an agent that was never configured."""
     return NotFoundError("this agent was never configured", field="agent_id", advice=Phrase.CONFIGURE)
+
+
+def _row(tx: Transaction, tenant_id: str, agent_id: str, version: str) -> AgentSettingsRow:
+    statement = select(AgentSettingsRow).where(
+        AgentSettingsRow.tenant_id == tenant_id,
+        AgentSettingsRow.agent_id == agent_id,
+        AgentSettingsRow.version == version,
+    )
+    row = tx.session.exec(statement.with_for_update()).one_or_none()
+    if row is None:
+        row = AgentSettingsRow(
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            version=version,
+            settings="{}",
+            retention_days=None if version else AgentSettings().memory_retention_days,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        tx.session.add(row)
+    return row
 
 
 def _settings(*rows: AgentSettingsRow) -> AgentSettings:

@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, null, union_all
 from sqlmodel import Session, col, delete, select
 
-from agentmem import inputs, revisions
+from agentmem import inputs
 from agentmem.agents.graphs import ForeignThreadError, fingerprint, key_of
 from agentmem.agents.ledger import DIGEST_LENGTH, DOUBT, MOST_KEPT, MOST_REFUSED, Known
 from agentmem.database import in_batches, rows
 from agentmem.errors import InvalidInputError
-from agentmem.merged import current_user, ids_of, lock_people
+from agentmem.merged import current_user, ids_of
 from agentmem.models import Scope
 from agentmem.tables import RefusedMessageRow, ThreadRow
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
 
     from agentmem.agents.ledger import RefusedRun, SortedOut
-    from agentmem.database import Database
+    from agentmem.transaction import Transaction, Transactions
 
 _NOBODY = ""
+_AGENT: Final = Writer("agent")
 
 
 class ThreadStore:
@@ -33,13 +34,11 @@ class ThreadStore:
     the whole store. Whoever was merged into another is the same person here.
 
     Args:
-        database: Where it is kept whose they are.
-        clock: What time it is.
+        transactions: What reads and writes whose they are.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def find(self, scope: Scope, thread_id: str) -> Known | None:
         """What is known of someone's own thread; `None` where nobody began it.
@@ -48,8 +47,8 @@ class ThreadStore:
             ForeignThreadError: It is someone else's.
             InvalidInputError: Others left too much in it.
         """
-        with self._database.read() as session:
-            return _found(session, scope, key_of(thread_id))
+        with self._transactions.read() as snapshot:
+            return _found(snapshot.session, scope, key_of(thread_id))
 
     def claim(self, scope: Scope, thread_id: str) -> Known:
         """Make a thread someone's that nobody began; of two who do it at once, one comes second.
@@ -64,26 +63,27 @@ class ThreadStore:
         inputs.text("thread_id", thread_id, empty=True)
         key = key_of(thread_id)
 
-        def body(session: Session) -> Known:
-            lock_people(session, scope.tenant_id, scope.user_id)
+        def body(tx: Transaction) -> Known:
+            session = tx.session
+            tx.lock(scope.tenant_id, scope.user_id)
             found = _found(session, scope, key)
             if found is not None:
                 return found
-            now = revisions.now(self._clock)
             row = ThreadRow(
-                key=key, thread_id=thread_id, tenant_id=scope.tenant_id, user_id=scope.user_id, created_at=now
+                key=key, thread_id=thread_id, tenant_id=scope.tenant_id, user_id=scope.user_id, created_at=tx.now
             )
             session.add(row)
             session.flush()  # a second one is refused by the key, and reads again
             return Known((), _refused(session, key))
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=_AGENT)
 
     def note(self, thread_id: str, sorted_out: SortedOut) -> None:
         """Note what a step of a thread's own user saw for the first time."""
         key = key_of(thread_id)
 
-        def body(session: Session) -> None:
+        def body(tx: Transaction) -> None:
+            session = tx.session
             row = session.exec(select(ThreadRow).where(ThreadRow.key == key).with_for_update()).one_or_none()
             if row is None or not row.user_id:  # its user was forgotten meanwhile: nothing of theirs is kept
                 return
@@ -99,20 +99,21 @@ class ThreadStore:
                     )
                 )
 
-        self._database.write(body)
+        self._transactions.write(body, writer=_AGENT)
 
     def refuse(self, thread_id: str, refused: RefusedRun) -> None:
         """Note what somebody left in a thread that is another's: what its own user's steps never saw."""
         key = key_of(thread_id)
 
-        def body(session: Session) -> None:
+        def body(tx: Transaction) -> None:
+            session = tx.session
             found = rows(session, _THREAD, key=key)
             known = Known(_digests(next((row.ledger for row in found if row.ledger), "")), _keys(found))
             left = known.unknown(refused.digests) if known.own else refused.turn
             # What refused it may be shown a part of the thread alone.
             _add_refused(session, key, [DOUBT, *refused.calls, *left])
 
-        self._database.write(body)
+        self._transactions.write(body, writer=_AGENT)
 
     def require_begun(self, begun_by: str, scope: Scope, *, agent: bool) -> None:
         """Refuse a thread by what its state says of who began it; it may say nothing.
@@ -128,8 +129,8 @@ class ThreadStore:
         """
         if not begun_by or begun_by == fingerprint(scope):
             return
-        with self._database.read() as session:
-            ids = {scope.user_id, *ids_of(session, scope.tenant_id, scope.user_id)}
+        with self._transactions.read() as snapshot:
+            ids = {scope.user_id, *ids_of(snapshot.session, scope.tenant_id, scope.user_id)}
         own = [fingerprint(Scope(scope.tenant_id, one, scope.agent_id)) for one in ids]
         if begun_by.partition(".")[0] not in {one.partition(".")[0] for one in own}:
             raise ForeignThreadError.of_another_user()
@@ -143,8 +144,8 @@ class ThreadStore:
 
     def is_one_person(self, tenant_id: str, one: str, other: str) -> bool:
         """Whether two ids are of one person, who was merged."""
-        with self._database.read() as session:
-            return _is_one_person(session, tenant_id, one, other)
+        with self._transactions.read() as snapshot:
+            return _is_one_person(snapshot.session, tenant_id, one, other)
 
 
 def of_person(session: Session, tenant_id: str, user_ids: Sequence[str], spoken_in: Iterable[str]) -> set[str]:
@@ -165,30 +166,30 @@ def of_person(session: Session, tenant_id: str, user_ids: Sequence[str], spoken_
     return {thread_id for thread_id in named if thread_id is not None}
 
 
-def keep(session: Session, scope: Scope, thread_ids: Iterable[str], *, moment: datetime) -> None:
+def keep(tx: Transaction, scope: Scope, thread_ids: Iterable[str]) -> None:
     """Give every thread of a person a row, so that they are found once nothing else names them."""
     by_key = {key_of(thread_id): thread_id for thread_id in thread_ids}
     for keys in in_batches(sorted(by_key)):
-        begun = session.exec(select(ThreadRow.key).where(col(ThreadRow.key).in_(keys))).all()
-        session.add_all(
+        begun = tx.session.exec(select(ThreadRow.key).where(col(ThreadRow.key).in_(keys))).all()
+        tx.session.add_all(
             ThreadRow(
                 key=key,
                 thread_id=by_key[key],
                 tenant_id=scope.tenant_id,
                 user_id=scope.user_id,
-                created_at=moment,
+                created_at=tx.now,
             )
             for key in keys
             if key not in begun
         )
 
 
-def empty(session: Session, thread_ids: Iterable[str], *, moment: datetime) -> None:
+def empty(tx: Transaction, thread_ids: Iterable[str]) -> None:
     """Leave threads to nobody, those too of which it was not known whose they are."""
     for keys in in_batches(sorted(map(key_of, thread_ids))):
-        _delete(session, keys)
-        session.add_all(
-            ThreadRow(key=key, thread_id=None, tenant_id=_NOBODY, user_id=_NOBODY, created_at=moment) for key in keys
+        _delete(tx.session, keys)
+        tx.session.add_all(
+            ThreadRow(key=key, thread_id=None, tenant_id=_NOBODY, user_id=_NOBODY, created_at=tx.now) for key in keys
         )
 
 

@@ -15,37 +15,34 @@ from agentmem.tables import ArchivalLineRow, MemoryBlockRow, SearchIndexRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.transaction import Transaction
 
-_SWEEP: Final = "sweep"
 
-
-def bury_expired(session: Session, *, days: int, now: datetime, limit: int) -> int:
+def tombstone_expired(tx: Transaction, *, days: int, limit: int) -> int:
     """Leave tombstones of lines that outlived the retention of agents that keep their memory for so many days.
 
     The headers stay as they are, because nobody could see these lines any more.
 
     Args:
-        session: The transaction.
+        tx: The transaction.
         days: The retention.
-        now: What time it is.
         limit: How many lines at most.
 
     Returns:
         How many lines.
     """
     line, header = ArchivalLineRow, MemoryBlockRow
-    over = col(line.deleted_at).is_(None), col(line.updated_at) <= lifetimes.cutoff(now, days)
+    over = col(line.deleted_at).is_(None), col(line.updated_at) <= lifetimes.cutoff(tx.now, days)
     kept = col(header.agent_id) != "", lifetimes.kept_for(days, header.tenant_id, header.agent_id)
     of_these = select(header.id).where(*kept, select(line.id).where(line.block_id == header.id, *over).exists())
     # Whoever confirms a line waits here; a scope that someone writes to is left for the next time.
-    locked = session.exec(of_these.order_by(col(header.id)).limit(limit).with_for_update(skip_locked=True)).all()
+    locked = tx.session.exec(of_these.order_by(col(header.id)).limit(limit).with_for_update(skip_locked=True)).all()
     statement = select(line.id, line.block_id).where(*over, col(line.block_id).in_(locked))
-    lines = session.exec(statement.order_by(col(line.block_id)).limit(limit)).all()
+    lines = tx.session.exec(statement.order_by(col(line.block_id)).limit(limit)).all()
     for block_id, some in groupby(lines, key=itemgetter(1)):
-        rows.bury(session, block_id, [line_id for line_id, _ in some], moment=now, actor=_SWEEP)
+        rows.tombstone(tx, block_id, [line_id for line_id, _ in some])
     return len(lines)
 
 
@@ -66,11 +63,11 @@ def spare_tombstones(session: Session) -> list[tuple[str, int]]:
     return [(block_id, seq) for block_id, seq in session.exec(statement)]
 
 
-def clear(session: Session, spare: Sequence[tuple[str, int]], *, limit: int) -> int:
+def clear(tx: Transaction, spare: Sequence[tuple[str, int]], *, limit: int) -> int:
     """Delete tombstones, those of each header that are older than the one that stays.
 
     Args:
-        session: The transaction.
+        tx: The transaction.
         spare: Some of what `spare_tombstones` found.
         limit: How many at most.
 
@@ -79,10 +76,10 @@ def clear(session: Session, spare: Sequence[tuple[str, int]], *, limit: int) -> 
     """
     block_id, seq = col(ArchivalLineRow.block_id), col(ArchivalLineRow.seq)
     newest = or_(*(and_(block_id == header, seq == stays) for header, stays in spare))
-    session.exec(update(ArchivalLineRow).where(newest).values(chunks=0))
+    tx.session.exec(update(ArchivalLineRow).where(newest).values(chunks=0))
     older = or_(*(and_(block_id == header, seq < stays) for header, stays in spare))
     some = select(ArchivalLineRow.id).where(_BURIED, older).limit(limit)
-    return session.exec(delete(ArchivalLineRow).where(col(ArchivalLineRow.id).in_(some))).rowcount
+    return tx.session.exec(delete(ArchivalLineRow).where(col(ArchivalLineRow.id).in_(some))).rowcount
 
 
 def erase(session: Session, tenant_id: str, user_ids: Sequence[str]) -> bool:

@@ -5,39 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlmodel import update
-
-from agentmem import numbers, revisions
+from agentmem import revisions
 from agentmem.archival.rows import LineWrites, succeed, visible
 from agentmem.changes import Change
-from agentmem.tables import ARCHIVAL, ArchivalLineRow
+from agentmem.tables import ARCHIVAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from sqlmodel import Session
 
     from agentmem.archival.lines import Entry
     from agentmem.archival.rows import MadeBy
     from agentmem.models import Scope
+    from agentmem.transaction import Transaction
 
 
 def learn(
-    session: Session,
+    tx: Transaction,
     scope: Scope,
     *,
     add: Sequence[Entry],
     confirm: Mapping[str, float],
     supersede: Mapping[str, Entry],
     made_by: Callable[[Session], MadeBy],
-    moment: datetime,
-    actor: str,
-    conversation_id: str | None,
 ) -> list[str]:
     """See `ArchivalStore.learn`; `made_by` tells what made the entries."""
-    live = revisions.find_to_write(session, scope, ARCHIVAL)
-    known = visible(session, scope, [*confirm, *supersede], now=moment)
+    live = revisions.find_to_write(tx, scope, ARCHIVAL)
+    known = visible(tx, scope, [*confirm, *supersede])
     ids = {entry: uuid4().hex for entry in (*add, *supersede.values())}
     if not ids and not known:
         return []
@@ -51,25 +46,15 @@ def learn(
         ),
         *(Change("line", "added", line_id) for entry, line_id in ids.items() if entry not in replaced.values()),
     ]
-    stamp = made_by(session) if ids else None
-    writes = LineWrites(session, scope, live, moment=moment, actor=actor)
-    _confirm(session, [(known[line_id], sure) for line_id, sure in again.items()], moment)
+    stamp = made_by(tx.session) if ids else None
+    writes = LineWrites(tx, scope, live)
+    for line_id, sure in again.items():  # the confidence that is higher counts
+        confidence = max(known[line_id].confidence, sure)
+        tx.change_line({"id": line_id, "confidence": confidence, "updated_at": tx.now})
     for line_id, entry in replaced.items():
-        succeed(session, scope.tenant_id, line_id, ids[entry])
-    writes.bury(list(replaced))
+        succeed(tx.session, scope.tenant_id, line_id, ids[entry])
+    writes.tombstone(list(replaced))
     if stamp is not None:
         writes.insert(list(ids), list(ids.values()), stamp)
-    writes.tell((conversation_id, change) for change in told)
+    tx.record(revisions.scope_of(writes.header), told)
     return list(ids.values())
-
-
-def _confirm(session: Session, lines: Sequence[tuple[ArchivalLineRow, float]], moment: datetime) -> None:
-    """Note that lines were said again; the confidence that is higher counts."""
-    if not lines:
-        return
-    taken = numbers.take(session, "lines", len(lines))
-    confirmed = [
-        {"id": line.id, "confidence": max(line.confidence, sure), "updated_at": moment, "seq": number}
-        for number, (line, sure) in zip(taken, lines, strict=True)
-    ]
-    session.exec(update(ArchivalLineRow), params=confirmed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import bindparam
-from sqlmodel import Session, col, insert, select, update
+from sqlmodel import col, select
 
-from agentmem import idempotency, numbers, revisions
+from agentmem import idempotency, revisions
 from agentmem.archival.index import left_behind
 from agentmem.archival.rows import LineWrites
 from agentmem.database import rows
@@ -15,44 +15,34 @@ from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from agentmem.models import Scope
+    from agentmem.transaction import Transaction
 
 
-def move(session: Session, loser: Scope, winner: Scope, *, moment: datetime, actor: str) -> None:
+def move(tx: Transaction, loser: Scope, winner: Scope) -> None:
     """See `ArchivalStore.move`."""
-    idempotency.move(session, loser, winner)
+    idempotency.move(tx.session, loser, winner)
     statement = select(MemoryBlockRow).where(
         revisions.left_behind(loser),
         MemoryBlockRow.block_type == ARCHIVAL,
         col(MemoryBlockRow.deleted_at).is_(None),
     )
-    left = session.exec(statement).one_or_none()
+    left = tx.session.exec(statement).one_or_none()
     if left is None:
         return
-    live = revisions.find_live(session, winner, ARCHIVAL)
+    live = revisions.find_live(tx.session, winner, ARCHIVAL)
     marks = {} if live else {"description": left.description, "read_only": left.read_only}
-    header = LineWrites(session, winner, live, moment=moment, actor=actor, **marks).header
-    idempotency.move_block(session, left.id, header.id)
-    revisions.bury(session, left, moment=moment)
-    lines = rows(session, _LINES, block_id=left.id)
-    if lines:
-        _take_along(session, lines, left.id, header.id, moment=moment, actor=actor)
+    header = LineWrites(tx, winner, live, **marks).header
+    idempotency.move_block(tx.session, left.id, header.id)
+    revisions.tombstone(tx, left)
+    _take_along(tx, rows(tx.session, _LINES, block_id=left.id), left.id, header.id)
 
 
-def _take_along(
-    session: Session, lines: Sequence[Any], old_id: str, new_id: str, *, moment: datetime, actor: str
-) -> None:
+def _take_along(tx: Transaction, lines: Sequence[Any], old_id: str, new_id: str) -> None:
     """Put lines under another header, and leave tombstones: an index holds their vectors under the old one."""
-    taken = numbers.take(session, "lines", 2 * len(lines))
-    moved = [
-        {"id": line.id, "block_id": new_id, "position": number, "seq": number}
-        for number, line in zip(taken[len(lines) :], lines, strict=True)
-    ]
-    session.exec(update(ArchivalLineRow), params=moved)
-    tombstones: list[dict[str, Any]] = [
-        {
+    for line in lines:
+        tombstone = {
             "id": left_behind(line.id, old_id),
             "block_id": old_id,
             "position": line.position,
@@ -60,15 +50,14 @@ def _take_along(
             "source": line.source,
             "confidence": line.confidence,
             "chunks": line.chunks,
-            "actor": actor,
-            "created_at": moment,
-            "updated_at": moment,
-            "deleted_at": moment,
-            "seq": number,
+            "actor": tx.writer.actor,
+            "created_at": tx.now,
+            "updated_at": tx.now,
+            "deleted_at": tx.now,
         }
-        for number, line in zip(taken[: len(lines)], lines, strict=True)
-    ]
-    session.exec(insert(ArchivalLineRow), params=tombstones)
+        tx.add_line(tombstone, placed=False)
+    for line in lines:
+        tx.change_line({"id": line.id, "block_id": new_id}, placed=True)
 
 
 _LINES: Final[Any] = (

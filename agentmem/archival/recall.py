@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from agentmem import revisions
+from agentmem import inputs
 from agentmem.archival import lookup, ranking, vectors
 from agentmem.archival.columns import Columns, columns_of, microseconds, shown_of
 from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
@@ -213,7 +213,7 @@ class Recall:
             BackendError: The model, the database or the reranker could not do it.
         """
         query = query.strip()[:QUERY_CHARS]
-        now = revisions.now(self._clock)
+        now = inputs.timestamp("clock", self._clock())
         question = Question(self._analyzer.question(query), microseconds(now), wish.half_life_days)
         readings = {columns: self._reading(query, columns) for columns in self._guessed(scopes)}
         embedded: dict[str, Vectors] = {}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import literal_column
-from sqlmodel import Session, col, delete, insert, select, update
+from sqlmodel import Session, col, delete, select, update
 
-from agentmem import changes, idempotency, lifetimes, numbers, revisions
+from agentmem import changes, idempotency, revisions
 from agentmem.archival.lines import Entry, keep, settled
 from agentmem.changes import Change
 from agentmem.database import in_batches
@@ -25,7 +24,7 @@ from agentmem.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from agentmem.embedding import Vectors
     from agentmem.models import MemoryBlock, Scope, Source
+    from agentmem.transaction import Snapshot, Transaction
 
 T = TypeVar("T")
 
@@ -54,37 +54,23 @@ class MadeBy:
 
 
 class LineWrites:
-    """The writes of one transaction to the lines of one scope, all at one moment and by one author.
+    """The writes of one transaction to the lines of one scope.
 
-    Beginning them moves the header on, or creates it; numbers for the lines,
-    and for what the feed is told of them, are taken last.
+    Beginning them moves the header on, or creates it.
 
     Args:
-        session: The transaction.
+        tx: The transaction.
         scope: Whose lines.
         live: The header that was read in this transaction, `None` when there is none.
-        moment: What time it is.
-        actor: Who writes.
         **header: New values of the header.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        scope: Scope,
-        live: MemoryBlockRow | None,
-        *,
-        moment: datetime,
-        actor: str,
-        **header: object,
-    ) -> None:
-        self._session = session
-        self._moment = moment
-        self._actor = actor
+    def __init__(self, tx: Transaction, scope: Scope, live: MemoryBlockRow | None, **header: object) -> None:
+        self._tx = tx
         if live is None:
-            self.header = revisions.create(session, scope, ARCHIVAL, moment=moment, **header)
+            self.header = revisions.create(tx, scope, ARCHIVAL, **header)
         else:
-            self.header = revisions.change(session, live, moment=moment, **header)
+            self.header = revisions.change(tx, live, **header)
 
     def add(
         self,
@@ -96,10 +82,8 @@ class LineWrites:
     ) -> None:
         """Add lines at the end, and tell the feed."""
         self.insert(entries, line_ids, made_by, idempotency_key=idempotency_key)
-        self.tell(
-            (entry.draft.conversation_id, Change("line", "added", line_id))
-            for line_id, entry in zip(line_ids, entries, strict=True)
-        )
+        for line_id, entry in zip(line_ids, entries, strict=True):
+            self._tell(entry.draft.conversation_id, Change("line", "added", line_id))
 
     def insert(
         self,
@@ -110,8 +94,8 @@ class LineWrites:
         idempotency_key: str | None = None,
     ) -> None:
         """Add lines at the end without a word about it."""
-        taken = numbers.take(self._session, "lines", len(entries))
-        self._insert([*zip(taken, line_ids, entries, strict=True)], made_by, idempotency_key=idempotency_key)
+        for line_id, entry in zip(line_ids, entries, strict=True):
+            self._insert(line_id, entry, made_by, idempotency_key=idempotency_key)
 
     def rewrite(
         self, rows: Sequence[ArchivalLineRow], texts: Sequence[str], new: Mapping[str, Entry], made_by: MadeBy
@@ -125,92 +109,63 @@ class LineWrites:
         stay = set(places)
         self.forget([row.id for place, row in enumerate(rows) if place not in stay])
         first = settled(places)
-        taken = numbers.take(self._session, "lines", len(places) - first)
-        moved: list[dict[str, object]] = []
-        added: list[tuple[int, str, Entry]] = []
-        for number, text, place in zip(taken, texts[first:], places[first:], strict=True):
+        for text, place in zip(texts[first:], places[first:], strict=True):
             if place is None:
-                added.append((number, uuid4().hex, new[text]))
+                line_id = uuid4().hex
+                self._insert(line_id, new[text], made_by)
+                self._tell(None, Change("line", "added", line_id))
             else:
-                moved.append({"id": rows[place].id, "position": number, "seq": number})
-        if moved:
-            self._session.exec(update(ArchivalLineRow), params=moved)
-        self._insert(added, made_by)
-        self.tell((None, Change("line", "added", line_id)) for _, line_id, _ in added)
+                self._tx.change_line({"id": rows[place].id}, placed=True)
 
     def forget(self, line_ids: Sequence[str]) -> None:
         """Bury lines for good: the feed says that they are gone, and no longer what they took the place of."""
-        self.bury(line_ids)
+        self.tombstone(line_ids)
         for some in in_batches(line_ids):
-            changes.empty(self._session, *_superseded_by(self.header.tenant_id, some))
-        self.tell((None, Change("line", "removed", line_id)) for line_id in line_ids)
+            changes.empty(self._tx.session, *_superseded_by(self.header.tenant_id, some))
+        self._tell(None, *(Change("line", "removed", line_id) for line_id in line_ids))
 
-    def bury(self, line_ids: Sequence[str]) -> None:
+    def tombstone(self, line_ids: Sequence[str]) -> None:
         """Leave tombstones without a word about it."""
-        bury(self._session, self.header.id, line_ids, moment=self._moment, actor=self._actor)
+        tombstone(self._tx, self.header.id, line_ids)
 
-    def tell(self, told: Iterable[tuple[str | None, Change]]) -> None:
-        """Add to the feed what was done, each with the conversation it came from."""
-        by_conversation: defaultdict[str | None, list[Change]] = defaultdict(list)
-        for conversation_id, change in told:
-            by_conversation[conversation_id].append(change)
-        scope = revisions.scope_of(self.header)
-        for conversation_id, some in by_conversation.items():
-            changes.record(
-                self._session, scope, some, actor=self._actor, moment=self._moment, conversation_id=conversation_id
-            )
+    def _tell(self, conversation_id: str | None, *told: Change) -> None:
+        self._tx.record(revisions.scope_of(self.header), told, conversation_id=conversation_id)
 
-    def _insert(
-        self,
-        lines: Sequence[tuple[int, str, Entry]],
-        made_by: MadeBy,
-        *,
-        idempotency_key: str | None = None,
-    ) -> None:
-        if not lines:
-            return
-        common = {
-            "block_id": self.header.id,
-            "created_at": self._moment,
-            "updated_at": self._moment,
-            "deleted_at": None,
-            "actor": self._actor,
-            "idempotency_key": idempotency_key,
-        }
-        rows: list[dict[str, Any]] = [
+    def _insert(self, line_id: str, entry: Entry, made_by: MadeBy, *, idempotency_key: str | None = None) -> None:
+        draft = entry.draft
+        self._tx.add_line(
             {
                 "id": line_id,
-                "position": number,
-                "seq": number,
+                "block_id": self.header.id,
                 "chunks": len(entry.vectors),
-                **common,
-                **asdict(entry.draft),
-            }
-            for number, line_id, entry in lines
-        ]
-        self._session.exec(insert(ArchivalLineRow), params=rows)
-        chunks: list[dict[str, Any]] = [
-            chunk for _, line_id, entry in lines for chunk in chunk_rows(line_id, made_by.embedder_id, entry.vectors)
-        ]
-        self._session.exec(insert(LineChunkRow), params=chunks)
-        words: list[dict[str, Any]] = [
-            {"line_id": line_id, "made_by": made_by.analyzer, "terms": entry.words} for _, line_id, entry in lines
-        ]
-        self._session.exec(insert(LineTermsRow), params=words)
+                "created_at": self._tx.now,
+                "updated_at": self._tx.now,
+                "deleted_at": None,
+                "actor": self._tx.writer.actor,
+                "idempotency_key": idempotency_key,
+                "content": draft.content,
+                "source": draft.source,
+                "confidence": draft.confidence,
+                "speaker": draft.speaker,
+                "conversation_id": draft.conversation_id,
+                "occurred_at": draft.occurred_at,
+            },
+            chunks=chunk_rows(line_id, made_by.embedder_id, entry.vectors),
+            terms={"line_id": line_id, "made_by": made_by.analyzer, "terms": entry.words},
+        )
 
 
-def bury(session: Session, block_id: str, line_ids: Sequence[str], *, moment: datetime, actor: str) -> None:
+def tombstone(tx: Transaction, block_id: str, line_ids: Sequence[str]) -> None:
     """Leave tombstones of lines of one header: no text, no words, no vector, and a new number for the index to see."""
     if not line_ids:
         return
-    idempotency.forget_lines(session, block_id, line_ids)
-    gone = {"deleted_at": moment, "updated_at": moment, "actor": actor, **_EMPTY}
-    taken = numbers.take(session, "lines", len(line_ids))
-    tombstones = [{"id": line_id, "seq": seq, **gone} for seq, line_id in zip(taken, line_ids, strict=True)]
-    session.exec(update(ArchivalLineRow), params=tombstones)
+    idempotency.forget_lines(tx.session, block_id, line_ids)
+    gone = {"deleted_at": tx.now, "updated_at": tx.now, "actor": tx.writer.actor, **_EMPTY}
+    for line_id in line_ids:
+        tx.change_line({"id": line_id, **gone})
     for some in in_batches(line_ids):
-        session.exec(delete(LineChunkRow).where(col(LineChunkRow.line_id).in_(some)))
-        session.exec(delete(LineTermsRow).where(col(LineTermsRow.line_id).in_(some)))
+        tx.session.exec(delete(LineChunkRow).where(col(LineChunkRow.line_id).in_(some)))
+        tx.session.exec(delete(LineTermsRow).where(col(LineTermsRow.line_id).in_(some)))
 
 
 def succeed(session: Session, tenant_id: str, old_id: str, new_id: str) -> None:
@@ -223,13 +178,6 @@ def chunk_rows(line_id: str, embedder_id: int, vectors: Vectors) -> list[dict[st
     """The rows that hold the vectors of one line, shape `(chunks, dimensions)`."""
     common = {"line_id": line_id, "embedder_id": embedder_id}
     return [{**common, "chunk": chunk, "vector": pack(vector)} for chunk, vector in enumerate(vectors)]
-
-
-def hidden_until(session: Session, scope: Scope, now: datetime) -> datetime | None:
-    """The moment up to which what was last written of a scope is hidden: an agent's retention; a user's has none."""
-    if scope.agent_id is None:
-        return None
-    return lifetimes.cutoff(now, lifetimes.retention_days(session, scope.tenant_id, scope.agent_id))
 
 
 def live_rows(
@@ -245,21 +193,20 @@ def block(session: Session, header: MemoryBlockRow, *, after: datetime | None) -
     return revisions.block(header, content="\n".join(contents))
 
 
-def visible(session: Session, scope: Scope, line_ids: Sequence[str], *, now: datetime) -> dict[str, ArchivalLineRow]:
+def visible(snapshot: Snapshot, scope: Scope, line_ids: Sequence[str]) -> dict[str, ArchivalLineRow]:
     """Those of these lines that are in the scope and can be seen, by id."""
     found: dict[str, ArchivalLineRow] = {}
-    after = hidden_until(session, scope, now)
+    after = snapshot.hidden_until(scope)
     for some in in_batches(line_ids):
         lines = _of_scope(scope).where(col(ArchivalLineRow.id).in_(some), *_written_after(after))
-        found.update((line.id, line) for line in session.exec(lines).all())
+        found.update((line.id, line) for line in snapshot.session.exec(lines).all())
     return found
 
 
 def newest(
-    session: Session,
+    snapshot: Snapshot,
     scope: Scope,
     *,
-    now: datetime,
     limit: int,
     min_confidence: float,
     without_source: Source | None,
@@ -268,9 +215,9 @@ def newest(
     chosen = [col(ArchivalLineRow.confidence) >= min_confidence]
     if without_source is not None:
         chosen.append(col(ArchivalLineRow.source) != without_source)
-    lines = _of_scope(scope).where(*chosen, *_written_after(hidden_until(session, scope, now)))
+    lines = _of_scope(scope).where(*chosen, *_written_after(snapshot.hidden_until(scope)))
     in_order = lines.order_by(col(ArchivalLineRow.updated_at).desc(), col(ArchivalLineRow.position).desc())
-    return session.exec(in_order.limit(limit)).all()
+    return snapshot.session.exec(in_order.limit(limit)).all()
 
 
 def find_of_user(session: Session, tenant_id: str, user_id: str, line_id: str) -> MemoryBlockRow | None:

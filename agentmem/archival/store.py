@@ -16,7 +16,6 @@ from agentmem.archival.rows import (
     MadeBy,
     block,
     find_of_user,
-    hidden_until,
     live_rows,
     newest,
     visible,
@@ -24,48 +23,38 @@ from agentmem.archival.rows import (
 from agentmem.database import in_batches
 from agentmem.errors import NotFoundError
 from agentmem.idempotency import FirstResult
-from agentmem.merged import lock_people
 from agentmem.models import ArchivalLine, MemoryBlock, Scope, Source
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
 from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from agentmem.database import Database
     from agentmem.embedding import Embedder
     from agentmem.text.analyzer import Analyzer
+    from agentmem.transaction import Snapshot, Transaction, Transactions, Writer
 
 
 class ArchivalStore:
     """The lines of every scope, under one header each.
 
     Every write moves the header's version in the same transaction, so an
-    update of the whole text conflicts with a line added in between. A write
-    that has to `respect_read_only` is refused, in its own transaction, where
-    the header is marked so.
+    update of the whole text conflicts with a line added in between. A write by
+    someone who respects it is refused, in its own transaction, where the header
+    is marked read-only.
 
     Args:
-        database: Where they are kept.
+        transactions: What reads and writes them.
         embedder: What makes their vectors.
         analyzer: What splits them into words.
-        clock: What time it is.
         limits: The most characters.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        embedder: Embedder,
-        analyzer: Analyzer,
-        clock: Callable[[], datetime],
-        limits: Limits,
-    ) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions, embedder: Embedder, analyzer: Analyzer, limits: Limits) -> None:
+        self._transactions = transactions
         self._embedder = embedder
         self._analyzer = analyzer
-        self._clock = clock
         self._limits = limits
 
     def get(self, scope: Scope, *, deleted: bool = False) -> MemoryBlock:
@@ -74,24 +63,23 @@ class ArchivalStore:
         Raises:
             NotFoundError: Nothing was written yet, or all of it was deleted.
         """
-        with self._database.read() as session:
-            header = revisions.find(session, scope, ARCHIVAL)
+        with self._transactions.read() as snapshot:
+            header = revisions.find(snapshot.session, scope, ARCHIVAL)
             if header is None or (header.deleted_at is not None and not deleted):
                 raise NotFoundError(
                     "there is no archival memory in this scope",
                     field="block_type",
                     advice=Wording(Phrase.AGENT_ID, " names the agent whose own it is"),
                 )
-            return block(session, header, after=hidden_until(session, scope, revisions.now(self._clock)))
+            return block(snapshot.session, header, after=snapshot.hidden_until(scope))
 
     def remember(
         self,
         scope: Scope,
         drafts: Sequence[Draft],
         *,
-        actor: str,
+        writer: Writer,
         idempotency_key: str | None = None,
-        respect_read_only: bool = False,
     ) -> list[ArchivalLine]:
         """Add lines at the end, all of them or none, in input order.
 
@@ -102,30 +90,29 @@ class ArchivalStore:
             BackendError: The model or the database could not do it.
         """
         first = FirstResult(scope, idempotency_key, "remember", [list(asdict(draft).items()) for draft in drafts])
-        with self._database.read() as session:
-            if (done := first.find(session)) is not None:
-                return _left(session, scope, done, drafts)
+        with self._transactions.read() as snapshot:
+            if (done := first.find(snapshot.session)) is not None:
+                return _left(snapshot.session, scope, done, drafts)
         if not drafts and idempotency_key is None:
             return []
         entries = self.entries(drafts)
 
-        def body(session: Session) -> list[ArchivalLine]:
-            lock_people(session, scope.tenant_id, scope.user_id)
-            if (done := first.find(session)) is not None:
-                return _left(session, scope, done, drafts)
-            moment = revisions.now(self._clock)
+        def body(tx: Transaction) -> list[ArchivalLine]:
+            tx.lock(scope.tenant_id, scope.user_id)
+            if (done := first.find(tx.session)) is not None:
+                return _left(tx.session, scope, done, drafts)
             if not drafts:
-                first.keep(session, [], moment, block_id=None)
+                first.keep(tx.session, [], tx.now, block_id=None)
                 return []
-            live = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
-            made_by = self._made_by(session)
-            writes = LineWrites(session, scope, live, moment=moment, actor=actor)
+            live = revisions.find_to_write(tx, scope, ARCHIVAL)
+            made_by = self._made_by(tx.session)
+            writes = LineWrites(tx, scope, live)
             line_ids = [uuid4().hex for _ in drafts]
-            first.keep(session, line_ids, moment, block_id=writes.header.id)
+            first.keep(tx.session, line_ids, tx.now, block_id=writes.header.id)
             writes.add(entries, line_ids, made_by, idempotency_key=idempotency_key)
-            return _lines(session, scope, line_ids)
+            return [_new(scope, line_id, draft, tx.now) for line_id, draft in zip(line_ids, drafts, strict=True)]
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
     def update(
         self,
@@ -133,10 +120,9 @@ class ArchivalStore:
         content: str,
         *,
         expected: datetime | None,
-        actor: str,
+        writer: Writer,
         description: str | None = None,
         read_only: bool | None = None,
-        respect_read_only: bool = False,
     ) -> MemoryBlock:
         """Make the scope's text this one: lines that stay keep their id, vector and provenance.
 
@@ -149,45 +135,41 @@ class ArchivalStore:
         header = revisions.marks(description=description, read_only=read_only)
         new, after = self._new_entries(scope, texts, everything=expected is None)
 
-        def body(session: Session) -> MemoryBlock:
-            lock_people(session, scope.tenant_id, scope.user_id)
-            row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
-            lines = live_rows(session, row, after=after)
-            live = None if row is None else block(session, row, after=after)
+        def body(tx: Transaction) -> MemoryBlock:
+            tx.lock(scope.tenant_id, scope.user_id)
+            row = revisions.find_to_write(tx, scope, ARCHIVAL)
+            lines = live_rows(tx.session, row, after=after)
+            live = None if row is None else block(tx.session, row, after=after)
             same = [line.content for line in lines] == texts and all(
                 getattr(live, name, None) == value for name, value in header.items()
             )
             if not revisions.may_write(live, expected, same=same):
                 return cast("MemoryBlock", live)
-            made_by = self._made_by(session) if new else _NOBODY
-            writes = LineWrites(session, scope, row, moment=revisions.now(self._clock), actor=actor, **header)
+            made_by = self._made_by(tx.session) if new else _NOBODY
+            writes = LineWrites(tx, scope, row, **header)
             writes.rewrite(lines, texts, new, made_by)
-            return block(session, writes.header, after=after)
+            return revisions.block(writes.header, content="\n".join(texts))
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
-    def forget_line(
-        self, tenant_id: str, user_id: str, line_id: str, *, actor: str, respect_read_only: bool = False
-    ) -> None:
+    def forget_line(self, tenant_id: str, user_id: str, line_id: str, *, writer: Writer) -> None:
         """Delete one line of a user, in whichever scope; nothing happens when it is not theirs or not there.
 
         Raises:
             InvalidInputError: The archival memory it is in is read-only.
         """
 
-        def body(session: Session) -> None:
-            lock_people(session, tenant_id, user_id)
-            header = find_of_user(session, tenant_id, user_id, line_id)
+        def body(tx: Transaction) -> None:
+            tx.lock(tenant_id, user_id)
+            header = find_of_user(tx.session, tenant_id, user_id, line_id)
             if header is None:
                 return
-            if respect_read_only:
-                revisions.check_writable(header)
-            scope = revisions.scope_of(header)
-            LineWrites(session, scope, header, moment=revisions.now(self._clock), actor=actor).forget([line_id])
+            revisions.check_writable(tx, header)
+            LineWrites(tx, revisions.scope_of(header), header).forget([line_id])
 
-        self._database.write(body)
+        self._transactions.write(body, writer=writer)
 
-    def delete(self, scope: Scope, *, expected: datetime | None, actor: str, respect_read_only: bool = False) -> None:
+    def delete(self, scope: Scope, *, expected: datetime | None, writer: Writer) -> None:
         """Delete every line of a scope; nothing happens when there is none.
 
         Raises:
@@ -195,19 +177,18 @@ class ArchivalStore:
             InvalidInputError: Archival memory is read-only.
         """
 
-        def body(session: Session) -> None:
-            lock_people(session, scope.tenant_id, scope.user_id)
-            row = revisions.find_to_write(session, scope, ARCHIVAL, respect_read_only=respect_read_only)
+        def body(tx: Transaction) -> None:
+            tx.lock(scope.tenant_id, scope.user_id)
+            row = revisions.find_to_write(tx, scope, ARCHIVAL)
             if row is None:
                 return
-            moment = revisions.now(self._clock)
             if expected is not None:
-                revisions.check_token(block(session, row, after=hidden_until(session, scope, moment)), expected)
-            line_ids = [line.id for line in live_rows(session, row)]
-            gone = {"description": "", "read_only": False, "deleted_at": moment}
-            LineWrites(session, scope, row, moment=moment, actor=actor, **gone).forget(line_ids)
+                revisions.check_token(block(tx.session, row, after=tx.hidden_until(scope)), expected)
+            line_ids = [line.id for line in live_rows(tx.session, row)]
+            gone = {"description": "", "read_only": False, "deleted_at": tx.now}
+            LineWrites(tx, scope, row, **gone).forget(line_ids)
 
-        self._database.write(body)
+        self._transactions.write(body, writer=writer)
 
     def entries(self, drafts: Sequence[Draft]) -> list[Entry]:
         """The lines with what they are found by, made before the transaction: nobody waits for a model.
@@ -230,15 +211,12 @@ class ArchivalStore:
 
     def learn(
         self,
-        session: Session,
+        tx: Transaction,
         scope: Scope,
         *,
         add: Sequence[Entry],
         confirm: Mapping[str, float],
         supersede: Mapping[str, Entry],
-        moment: datetime,
-        actor: str,
-        conversation_id: str | None,
     ) -> list[str]:
         """Write what a conversation taught, in a transaction that has locked the user.
 
@@ -246,14 +224,11 @@ class ArchivalStore:
         take its place is new.
 
         Args:
-            session: The transaction.
+            tx: The transaction.
             scope: Whose lines.
             add: What is new.
             confirm: Lines that were said again, by id, with how sure that is; the higher confidence is kept.
             supersede: Lines that are no longer so, by id, with what is so instead; one entry may replace several.
-            moment: What time it is.
-            actor: Who writes.
-            conversation_id: The conversation, as the feed will say.
 
         Returns:
             The ids of the lines that are new, those of `add` first.
@@ -261,34 +236,24 @@ class ArchivalStore:
         Raises:
             InvalidInputError: The store has another model's vectors.
         """
-        return learned.learn(
-            session,
-            scope,
-            add=add,
-            confirm=confirm,
-            supersede=supersede,
-            made_by=self._made_by,
-            moment=moment,
-            actor=actor,
-            conversation_id=conversation_id,
-        )
+        return learned.learn(tx, scope, add=add, confirm=confirm, supersede=supersede, made_by=self._made_by)
 
-    def move(self, session: Session, loser: Scope, winner: Scope, *, moment: datetime, actor: str) -> None:
+    def move(self, tx: Transaction, loser: Scope, winner: Scope) -> None:
         """Put the lines of one scope after those of another, in a transaction that has locked both users.
 
         They stay themselves: id, provenance, times, vectors and words. The other
         archival memory's description counts, where there is one.
         """
-        moving.move(session, loser, winner, moment=moment, actor=actor)
+        moving.move(tx, loser, winner)
 
-    def lines(self, session: Session, scope: Scope, line_ids: Sequence[str]) -> dict[str, str]:
+    def lines(self, snapshot: Snapshot, scope: Scope, line_ids: Sequence[str]) -> dict[str, str]:
         """What these lines say, by id, without those that are not in the scope, deleted or past their retention."""
-        found = visible(session, scope, line_ids, now=revisions.now(self._clock))
+        found = visible(snapshot, scope, line_ids)
         return {line_id: line.content for line_id, line in found.items()}
 
     def newest(
         self,
-        session: Session,
+        snapshot: Snapshot,
         scope: Scope,
         *,
         limit: int,
@@ -298,20 +263,13 @@ class ArchivalStore:
         """The lines of a scope that are sure enough, the one written or confirmed last first.
 
         Args:
-            session: A snapshot or a transaction.
+            snapshot: What they are read from.
             scope: Whose lines.
             limit: How many at most.
             min_confidence: How sure they must be.
             without_source: A source whose lines are left out.
         """
-        rows = newest(
-            session,
-            scope,
-            now=revisions.now(self._clock),
-            limit=limit,
-            min_confidence=min_confidence,
-            without_source=without_source,
-        )
+        rows = newest(snapshot, scope, limit=limit, min_confidence=min_confidence, without_source=without_source)
         return [_line(scope, row) for row in rows]
 
     def _new_entries(
@@ -321,10 +279,10 @@ class ArchivalStore:
 
         If the caller's token still holds in the transaction, the lines are those seen here.
         """
-        with self._database.read() as session:
-            after = hidden_until(session, scope, revisions.now(self._clock))
-            header = None if everything else revisions.find_live(session, scope, ARCHIVAL)
-            known = [line.content for line in live_rows(session, header, after=after)]
+        with self._transactions.read() as snapshot:
+            after = snapshot.hidden_until(scope)
+            header = None if everything else revisions.find_live(snapshot.session, scope, ARCHIVAL)
+            known = [line.content for line in live_rows(snapshot.session, header, after=after)]
         places = keep(known, texts)
         new = dict.fromkeys(text for text, place in zip(texts, places, strict=True) if place is None)
         entries = self.entries([Draft(text, source="operator") for text in new])
@@ -356,6 +314,23 @@ def _lines(session: Session, scope: Scope, line_ids: Sequence[str]) -> list[Arch
         )
         found.update((row.id, row) for row in session.exec(statement).all())
     return [_line(scope, found[line_id]) for line_id in line_ids if line_id in found]
+
+
+def _new(scope: Scope, line_id: str, draft: Draft, moment: datetime) -> ArchivalLine:
+    """A line as it was just added."""
+    return ArchivalLine(
+        id=line_id,
+        content=draft.content,
+        scope=scope.name,
+        agent_id=scope.agent_id,
+        speaker=draft.speaker,
+        source=draft.source,
+        confidence=draft.confidence,
+        conversation_id=draft.conversation_id,
+        occurred_at=draft.occurred_at,
+        created_at=moment,
+        updated_at=moment,
+    )
 
 
 def _line(scope: Scope, row: ArchivalLineRow) -> ArchivalLine:

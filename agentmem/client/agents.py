@@ -19,6 +19,7 @@ from agentmem.display import Values
 from agentmem.errors import BackendError, InvalidInputError
 from agentmem.models import RunResult, Scope
 from agentmem.policy import MemoryContext, MemoryPolicy, RunOptions
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
     import builtins
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from agentmem.records import AgentMemories, AgentMetrics
 
 
-_OPERATOR: Final = "operator"
+_OPERATOR: Final = Writer("operator")
 _log: Final = logging.getLogger(__name__)
 
 
@@ -144,8 +145,8 @@ class Agents:
         self._id("agent_id", agent_id)
         if version is not None:
             self._id("version", version)
-        with self._house.database.read() as session:
-            return self._house.agent_settings.get(session, self._tenant_id, agent_id, version)
+        with self._house.transactions.read() as snapshot:
+            return self._house.agent_settings.get(snapshot.session, self._tenant_id, agent_id, version)
 
     def list(self) -> builtins.list[AgentRecord]:
         """Every agent that was configured, each followed by its versions, by code point."""
@@ -182,8 +183,7 @@ class Agents:
             raise InvalidInputError(
                 "it is the agent's id, and both were given and differ", field="agent_id", advice="give one of them"
             )
-        self._house.forgetting.reset(Scope(self._tenant_id, caller_identity, id), actor=_OPERATOR)
-        self._house.index.nudge()
+        self._house.forgetting.reset(Scope(self._tenant_id, caller_identity, id), writer=_OPERATOR)
 
     aregister = twin(register)
     aconfigure = twin(configure)

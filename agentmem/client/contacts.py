@@ -14,6 +14,7 @@ from agentmem.contacts.writing import KEEP, Keep
 from agentmem.errors import InvalidInputError
 from agentmem.models import Scope
 from agentmem.records import EntityRef
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
     import builtins
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from agentmem.client.house import House
     from agentmem.records import Contact, ContactMemory, Json, OpenItem
 
-_OPERATOR: Final = "operator"
+_OPERATOR: Final = Writer("operator")
 
 
 class Contacts:
@@ -162,8 +163,7 @@ class Contacts:
             InvalidInputError: Both are the same id.
         """
         loser, winner = self._id("contact_id", contact_id), self._id("into", into)
-        self._house.merging.merge(self._tenant_id, loser, winner, actor=_OPERATOR)
-        self._house.index.nudge()
+        self._house.merging.merge(self._tenant_id, loser, winner, writer=_OPERATOR)
         return self._house.contacts.get(self._tenant_id, winner)
 
     def memory(self, contact_id: str, *, agent_id: str) -> ContactMemory:
@@ -217,7 +217,7 @@ class Contacts:
             self._scope(contact_id, agent_id),
             facts,
             ttl_days=ttl_days,
-            actor=_OPERATOR,
+            writer=_OPERATOR,
             expected_version=expected_version,
         )
 
@@ -241,7 +241,7 @@ class Contacts:
             InvalidInputError: The text is blank or too long.
         """
         return self._house.contact_memory.update_summary(
-            self._scope(contact_id, agent_id), text, actor=_OPERATOR, expected_version=expected_version
+            self._scope(contact_id, agent_id), text, writer=_OPERATOR, expected_version=expected_version
         )
 
     def put_entity(
@@ -294,7 +294,7 @@ class Contacts:
             status=status,
             notes=notes,
             discussed_at=discussed_at,
-            actor=_OPERATOR,
+            writer=_OPERATOR,
             expected_version=expected_version,
         )
 
@@ -305,7 +305,7 @@ class Contacts:
             NotFoundError: There is no such contact.
         """
         name = EntityRef(entity_type, entity_id)
-        self._house.contact_memory.delete_entity(self._scope(contact_id, agent_id), name, actor=_OPERATOR)
+        self._house.contact_memory.delete_entity(self._scope(contact_id, agent_id), name, writer=_OPERATOR)
 
     def add_open_item(
         self,
@@ -345,7 +345,7 @@ class Contacts:
             type=type,
             priority=priority,
             related_to=None if related_to is None else _reference(related_to),
-            actor=_OPERATOR,
+            writer=_OPERATOR,
             idempotency_key=None if idempotency_key is None else self._id("idempotency_key", idempotency_key),
         )
 
@@ -356,7 +356,7 @@ class Contacts:
             NotFoundError: There is no such contact, or this agent has no such item of theirs.
         """
         scope = self._scope(contact_id, agent_id)
-        return self._house.contact_memory.resolve_open_item(scope, self._id("item_id", item_id), actor=_OPERATOR)
+        return self._house.contact_memory.resolve_open_item(scope, self._id("item_id", item_id), writer=_OPERATOR)
 
     def reset(self, contact_id: str, *, agent_id: str) -> None:
         """Erase all that one agent knows of a contact: hidden at once, and deleted for good.
@@ -366,8 +366,7 @@ class Contacts:
         """
         scope = self._scope(contact_id, agent_id)
         contact = self._house.contacts.get(self._tenant_id, scope.user_id)
-        self._house.forgetting.reset(Scope(self._tenant_id, contact.id, agent_id), actor=_OPERATOR)
-        self._house.index.nudge()
+        self._house.forgetting.reset(Scope(self._tenant_id, contact.id, agent_id), writer=_OPERATOR)
 
     acreate = twin(create)
     aget = twin(get)

@@ -104,7 +104,6 @@ class Conversations:
             caller=caller,
         )
         begun = self._house.conversations.start(self._tenant_id, opening)
-        self._house.index.nudge()  # lines move where someone turns out to be known already
         return Conversation(self._house, self._tenant_id, begun, caller)
 
     def resume(self, conversation_id: str) -> Conversation:
@@ -194,9 +193,7 @@ class Conversations:
         """
         if limit is not None:
             inputs.count("limit", limit, low=1, high=MAX_PAGE)
-        read = self._house.learning.work(self._tenant_id, limit)
-        self._house.index.nudge()
-        return read
+        return self._house.learning.work(self._tenant_id, limit)
 
     def postponed(self) -> int:
         """How many transcripts could not be read for the moment; `work` tries them again when it is called later.
@@ -411,8 +408,6 @@ class Conversation:
         turn = self._house.conversations.add(
             self._tenant_id, self.id, (*self._unplaced, *said), caller=known, new_turn=new_turn
         )
-        if known is not None:
-            self._house.index.nudge()
         self._take(turn)
         if self._identity:
             self._unplaced.clear()
@@ -448,7 +443,6 @@ class Conversation:
 def _ended(house: House, tenant_id: str, conversation_id: str, ending: Ending) -> ConversationRecord:
     if house.conversations.end(tenant_id, conversation_id, ending) and not ending.deferred:
         house.learning.run(tenant_id, conversation_id)
-    house.index.nudge()
     return house.records.get(tenant_id, conversation_id)
 
 

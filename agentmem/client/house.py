@@ -40,6 +40,7 @@ from agentmem.retention.forgetting import Forgetting
 from agentmem.retention.sweep import Sweeping
 from agentmem.settings import DATABASE_FILE
 from agentmem.text.analyzer import Analyzer
+from agentmem.transaction import Transactions
 from agentmem.wording import Phrase
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class House:
     settings: Settings
     limits: Limits
     database: Database
+    transactions: Transactions
     embedder: Embedder
     analyzer: Analyzer
     blocks: BlockStore
@@ -181,26 +183,26 @@ def _furnished(
     bounds = Bounds().within(
         line_chars=settings.max_line_chars, id_chars=settings.max_id_chars, value_bytes=settings.max_value_bytes
     )
-    blocks = BlockStore(database, clock, max_chars=settings.max_block_chars)
-    archival = ArchivalStore(database, embedder, analyzer, clock, limits)
-    agent_settings = AgentStore(database, clock, max_id_chars=settings.max_id_chars)
-    contacts = ContactStore(database, clock, default_region=settings.default_region, max_id_chars=settings.max_id_chars)
-    most_days = settings.max_fact_days
-    merging = Merging(database, clock, contacts=contacts, blocks=blocks, archival=archival, max_fact_days=most_days)
+    transactions = Transactions(database, clock, max_fact_days=settings.max_fact_days, lines_changed=index.nudge)
+    blocks = BlockStore(transactions, max_chars=settings.max_block_chars)
+    archival = ArchivalStore(transactions, embedder, analyzer, limits)
+    agent_settings = AgentStore(transactions, max_id_chars=settings.max_id_chars)
+    contacts = ContactStore(transactions, default_region=settings.default_region, max_id_chars=settings.max_id_chars)
+    merging = Merging(transactions, contacts=contacts, blocks=blocks, archival=archival)
     rules = Rules(
-        max_fact_days=most_days,
         max_value_bytes=settings.max_value_bytes,
         max_id_chars=settings.max_id_chars,
         idle_minutes=settings.idle_minutes,
         reads_transcripts=chat_model is not None,
     )
     conversations = ConversationStore(
-        database, clock, agents=agent_settings, contacts=contacts, merging=merging, rules=rules
+        transactions, agents=agent_settings, contacts=contacts, merging=merging, rules=rules
     )
     return House(
         settings=settings,
         limits=limits,
         database=database,
+        transactions=transactions,
         embedder=embedder,
         analyzer=analyzer,
         blocks=blocks,
@@ -211,26 +213,24 @@ def _furnished(
         chat_model=chat_model,
         agents=shared_registry(database),
         agent_settings=agent_settings,
-        threads=ThreadStore(database, clock),
+        threads=ThreadStore(transactions),
         contacts=contacts,
-        contact_memory=ContactMemoryStore(database, clock, contacts, settings),
+        contact_memory=ContactMemoryStore(transactions, contacts, settings),
         conversations=conversations,
-        metrics=Metrics(database, clock, agent_settings),
-        records=Records(database, clock, contacts=contacts, archival=archival, max_fact_days=most_days),
-        retriever=Retriever(database, conversations, archival, recall),
+        metrics=Metrics(transactions, agent_settings),
+        records=Records(transactions, contacts=contacts, archival=archival),
+        retriever=Retriever(transactions, conversations, archival, recall),
         learning=Learning(
-            database,
+            transactions,
             agents=agent_settings,
             archival=archival,
             recall=recall,
             extractor=None if chat_model is None else Extractor(chat_model, bounds=bounds),
-            clock=clock,
-            max_fact_days=most_days,
             max_value_bytes=settings.max_value_bytes,
         ),
         merging=merging,
-        forgetting=Forgetting(database, index, clock),
-        retention=Sweeping(database, index, clock, end_idle=conversations.end_idle, max_fact_days=most_days),
+        forgetting=Forgetting(transactions, index),
+        retention=Sweeping(transactions, index, end_idle=conversations.end_idle),
     )
 
 

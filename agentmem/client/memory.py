@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agentmem.client.house import House
+    from agentmem.transaction import Writer
 
 _SCOPES: builtins.tuple[ScopeFilter, ...] = get_args(ScopeFilter)
 
@@ -42,14 +43,11 @@ class Memory:
     whose name begins with `a`.
     """
 
-    def __init__(
-        self, house: House, tenant_id: str, user_id: str, actor: str, *, respect_read_only: bool = False
-    ) -> None:
+    def __init__(self, house: House, tenant_id: str, user_id: str, writer: Writer) -> None:
         self._house = house
         self._tenant_id = tenant_id
         self._user_id = user_id
-        self._actor = actor
-        self._respect_read_only = respect_read_only
+        self._writer = writer
 
     def list(self, *, scope: ScopeFilter | None = None, agent_id: str | None = None) -> builtins.list[MemoryBlock]:
         """The live blocks, the archival one with its text included.
@@ -149,22 +147,18 @@ class Memory:
                 block_type,
                 content,
                 expected=expected,
-                actor=self._actor,
+                writer=self._writer,
                 description=description,
                 read_only=read_only,
-                respect_read_only=self._respect_read_only,
             )
-        block = self._house.archival.update(
+        return self._house.archival.update(
             scope,
             content,
             expected=expected,
-            actor=self._actor,
+            writer=self._writer,
             description=description,
             read_only=read_only,
-            respect_read_only=self._respect_read_only,
         )
-        self._house.index.nudge()
-        return block
 
     def append(
         self, block_type: str, content: str, *, agent_id: str | None = None, idempotency_key: str | None = None
@@ -198,9 +192,8 @@ class Memory:
             scope,
             block_type,
             content,
-            actor=self._actor,
+            writer=self._writer,
             idempotency_key=self._key(idempotency_key),
-            respect_read_only=self._respect_read_only,
         )
 
     def replace(
@@ -235,9 +228,8 @@ class Memory:
             block_type,
             old,
             new,
-            actor=self._actor,
+            writer=self._writer,
             idempotency_key=self._key(idempotency_key),
-            respect_read_only=self._respect_read_only,
         )
 
     def delete(
@@ -258,14 +250,9 @@ class Memory:
         inputs.block_type(block_type)
         expected = None if expected_updated_at is None else _token(expected_updated_at)
         if block_type != ARCHIVAL:
-            self._house.blocks.delete(
-                scope, block_type, expected=expected, actor=self._actor, respect_read_only=self._respect_read_only
-            )
+            self._house.blocks.delete(scope, block_type, expected=expected, writer=self._writer)
             return
-        self._house.archival.delete(
-            scope, expected=expected, actor=self._actor, respect_read_only=self._respect_read_only
-        )
-        self._house.index.nudge()
+        self._house.archival.delete(scope, expected=expected, writer=self._writer)
 
     def history(self, block_type: str, *, agent_id: str | None = None) -> builtins.list[BlockVersion]:
         """Every version of a block, oldest first: when, by whom, and what it said.
@@ -322,11 +309,9 @@ class Memory:
         stored = self._house.archival.remember(
             scope,
             drafts(lines, default, self._house.limits),
-            actor=self._actor,
+            writer=self._writer,
             idempotency_key=self._key(idempotency_key),
-            respect_read_only=self._respect_read_only,
         )
-        self._house.index.nudge()
         return Values(stored)
 
     def recall(
@@ -446,10 +431,8 @@ class Memory:
             self._tenant_id,
             self._user_id,
             self._id("line_id", line_id),
-            actor=self._actor,
-            respect_read_only=self._respect_read_only,
+            writer=self._writer,
         )
-        self._house.index.nudge()
 
     alist = twin(list)  # noqa: A003 - the method of this class
     alist_core = twin(list_core)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
-from agentmem import inputs, revisions
+from agentmem import inputs
 from agentmem.archival import upkeep
 from agentmem.client.agents import Agents, ClientAgents
 from agentmem.client.contacts import Contacts
@@ -17,6 +17,7 @@ from agentmem.display import Values
 from agentmem.errors import InvalidInputError
 from agentmem.retention import person
 from agentmem.settings import load
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,8 @@ class AgentMem:
         inputs.identifier("user_id", user_id, limit=limit)
         inputs.identifier("actor", actor, limit=limit)
         inputs.flag("respect_read_only", respect_read_only)
-        return Client(self._house, self._tenant_id, user_id, actor, respect_read_only=respect_read_only)
+        writer = Writer(actor, respects_read_only=respect_read_only)
+        return Client(self._house, self._tenant_id, user_id, writer)
 
     def warm_up(self) -> None:
         """Load the embedding model now, so that no first recall waits for it, or runs into its policy's timeout.
@@ -157,17 +159,8 @@ class AgentMem:
         inputs.identifier("user_id", user_id, limit=self.settings.max_id_chars)
         after = _since(since)
         inputs.count("limit", limit, low=1, high=_MOST_CHANGES)
-        now = revisions.now(house.clock)
-        with house.database.read() as session:
-            found = person.feed(
-                session,
-                self._tenant_id,
-                user_id,
-                since=after,
-                limit=limit,
-                now=now,
-                max_fact_days=self.settings.max_fact_days,
-            )
+        with house.transactions.read() as snapshot:
+            found = person.feed(snapshot, self._tenant_id, user_id, since=after, limit=limit)
         return Values(found)
 
     def users(self, limit: int = 100, *, prefix: str) -> list[str]:
@@ -190,8 +183,8 @@ class AgentMem:
         house.require_open()
         inputs.identifier("prefix", prefix, limit=self.settings.max_id_chars)
         inputs.count("limit", limit, low=1, high=_MOST_USERS)
-        with house.database.read() as session:
-            return person.ids_beginning(session, self._tenant_id, prefix, limit=limit)
+        with house.transactions.read() as snapshot:
+            return person.ids_beginning(snapshot.session, self._tenant_id, prefix, limit=limit)
 
     def sweep(self, now: datetime | None = None) -> SweepReport:
         """Delete for good what outlived its retention, in every tenant; run it once a day.
@@ -289,11 +282,9 @@ class AgentMem:
 class Client:
     """One user of one tenant: `memory` and `agents`. Cheap to make, safe to share."""
 
-    def __init__(
-        self, house: House, tenant_id: str, user_id: str, actor: str, *, respect_read_only: bool = False
-    ) -> None:
+    def __init__(self, house: House, tenant_id: str, user_id: str, writer: Writer) -> None:
         self.user_id = user_id
-        self.memory = Memory(house, tenant_id, user_id, actor, respect_read_only=respect_read_only)
+        self.memory = Memory(house, tenant_id, user_id, writer)
         self.agents = ClientAgents(house, tenant_id, user_id)
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from agentmem import idempotency, inputs, revisions
+from agentmem import idempotency, inputs
 from agentmem.contacts import reading
 from agentmem.contacts.writing import KEEP, OPEN_ITEM, Keep, MemoryWrites
 from agentmem.errors import InvalidInputError, NotFoundError
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from sqlmodel import Session
-
     from agentmem.contacts.store import ContactStore
-    from agentmem.database import Database
     from agentmem.records import ContactMemory, EntityRef, Json, OpenItem
     from agentmem.settings import Settings
+    from agentmem.transaction import Transaction, Transactions, Writer
 
 MAX_TTL_DAYS: Final = 36_500
 """The longest life that can be asked for a fact; none lives longer than `max_fact_days`."""
@@ -37,25 +35,22 @@ class ContactMemoryStore:
     there is no such contact.
 
     Args:
-        database: Where it is kept.
-        clock: What time it is.
+        transactions: What reads and writes it.
         contacts: Who is who.
         settings: The limits.
     """
 
-    def __init__(
-        self, database: Database, clock: Callable[[], datetime], contacts: ContactStore, settings: Settings
-    ) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions, contacts: ContactStore, settings: Settings) -> None:
+        self._transactions = transactions
         self._contacts = contacts
         self._settings = settings
 
     def get(self, scope: Scope, *, recent_messages: int = reading.RECENT_MESSAGES) -> ContactMemory:
         """The memory as it is now; an empty one of version 0 where nothing was written yet."""
-        with self._database.read() as session:
-            own = self._own(session, scope)
-            return self._read(session, own, revisions.now(self._clock), recent_messages=recent_messages)
+        with self._transactions.read() as snapshot:
+            contact = self._contacts.require(snapshot.session, scope.tenant_id, scope.user_id)
+            own = Scope(scope.tenant_id, contact.id, scope.agent_id)
+            return reading.read_memory(snapshot, own, recent_messages=recent_messages)
 
     def patch_facts(
         self,
@@ -63,7 +58,7 @@ class ContactMemoryStore:
         facts: Mapping[str, Json],
         *,
         ttl_days: int | None,
-        actor: str,
+        writer: Writer,
         expected_version: int | None,
     ) -> ContactMemory:
         """Add or replace the facts that are named, and remove those that are None.
@@ -82,12 +77,12 @@ class ContactMemoryStore:
         return self._write(
             scope,
             lambda writes: writes.patch_facts(checked, ttl_days=lives),
-            actor=actor,
+            writer=writer,
             expected_version=expected_version,
         )
 
     def update_summary(
-        self, scope: Scope, text: str | None, *, actor: str, expected_version: int | None
+        self, scope: Scope, text: str | None, *, writer: Writer, expected_version: int | None
     ) -> ContactMemory:
         """Replace the summary; None removes it.
 
@@ -98,7 +93,7 @@ class ContactMemoryStore:
         if text is not None:
             inputs.text("text", text, limit=self._settings.max_block_chars)
         return self._write(
-            scope, lambda writes: writes.set_summary(text), actor=actor, expected_version=expected_version
+            scope, lambda writes: writes.set_summary(text), writer=writer, expected_version=expected_version
         )
 
     def put_entity(
@@ -110,7 +105,7 @@ class ContactMemoryStore:
         status: str | Keep | None,
         notes: str | Keep | None,
         discussed_at: datetime | str | None,
-        actor: str,
+        writer: Writer,
         expected_version: int | None,
     ) -> ContactMemory:
         """Make an entity, or change what is given of it; facts are merged, and None removes one.
@@ -138,16 +133,16 @@ class ContactMemoryStore:
                 facts=patch,
                 status=status,
                 notes=notes,
-                discussed_at=writes.moment if moment is None and says_something else moment,
+                discussed_at=writes.now if moment is None and says_something else moment,
             ),
-            actor=actor,
+            writer=writer,
             expected_version=expected_version,
         )
 
-    def delete_entity(self, scope: Scope, name: EntityRef, *, actor: str) -> None:
+    def delete_entity(self, scope: Scope, name: EntityRef, *, writer: Writer) -> None:
         """Remove an entity; nothing happens when there is none."""
         self._check_name(name)
-        self._write(scope, lambda writes: writes.delete_entity(name.entity_type, name.entity_id), actor=actor)
+        self._write(scope, lambda writes: writes.delete_entity(name.entity_type, name.entity_id), writer=writer)
 
     def add_open_item(
         self,
@@ -157,7 +152,7 @@ class ContactMemoryStore:
         type: str,
         priority: str,
         related_to: EntityRef | None,
-        actor: str,
+        writer: Writer,
         idempotency_key: str | None,
     ) -> OpenItem:
         """Note something that is to be done.
@@ -174,82 +169,64 @@ class ContactMemoryStore:
         if related_to is not None:
             self._check_name(related_to)
 
-        def body(session: Session) -> OpenItem:
-            moment = revisions.now(self._clock)
-            own = self._own(session, scope, to_write=True)
-            writes = self._writes(session, own, moment, actor=actor)
+        def body(tx: Transaction) -> OpenItem:
+            writes, own = self._writes(tx, scope)
             first = FirstResult(own, idempotency_key, OPEN_ITEM, [description, type, priority, *related])
-            if (done := first.find(session)) is not None:
+            if (done := first.find(tx.session)) is not None:
                 return _as_of(writes, done)
             item_id = writes.add_open_item(description, type=type, priority=priority, related_to=related_to)
-            writes.finish()
-            first.keep(session, [item_id], moment, block_id=None)
+            first.keep(tx.session, [item_id], tx.now, block_id=None)
             return writes.open_item(item_id)
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
-    def resolve_open_item(self, scope: Scope, item_id: str, *, actor: str) -> OpenItem:
+    def resolve_open_item(self, scope: Scope, item_id: str, *, writer: Writer) -> OpenItem:
         """Note that something was done, and return it.
 
         Raises:
             NotFoundError: There is no such item in this memory.
         """
 
-        def body(session: Session) -> OpenItem:
-            own = self._own(session, scope, to_write=True)
-            writes = self._writes(session, own, revisions.now(self._clock), actor=actor)
+        def body(tx: Transaction) -> OpenItem:
+            writes, _ = self._writes(tx, scope)
             writes.resolve_open_item(item_id)
-            writes.finish()
             return writes.open_item(item_id)
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
     def _write(
         self,
         scope: Scope,
         change: Callable[[MemoryWrites], None],
         *,
-        actor: str,
+        writer: Writer,
         expected_version: int | None = None,
     ) -> ContactMemory:
         if expected_version is not None:
             inputs.count("expected_version", expected_version, low=0, high=_MAX_VERSION)
 
-        def body(session: Session) -> ContactMemory:
-            moment = revisions.now(self._clock)
-            own = self._own(session, scope, to_write=True)
-            writes = self._writes(session, own, moment, actor=actor, expected_version=expected_version)
+        def body(tx: Transaction) -> ContactMemory:
+            writes, own = self._writes(tx, scope, expected_version=expected_version)
             change(writes)
-            writes.finish()
-            return self._read(session, own, moment)
+            tx.session.flush()
+            return reading.read_memory(tx, own)
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=writer)
 
     def _writes(
-        self, session: Session, scope: Scope, moment: datetime, *, actor: str, expected_version: int | None = None
-    ) -> MemoryWrites:
-        return MemoryWrites(
-            session,
-            scope,
-            moment=moment,
-            actor=actor,
+        self, tx: Transaction, scope: Scope, *, expected_version: int | None = None
+    ) -> tuple[MemoryWrites, Scope]:
+        """The writes to the memory of who the contact is, and whose scope that is."""
+        contact = self._contacts.require_to_write(tx, scope.tenant_id, scope.user_id)
+        own = Scope(scope.tenant_id, contact.id, scope.agent_id)
+        writes = MemoryWrites(
+            tx,
+            own,
             source="operator",
-            max_fact_days=self._settings.max_fact_days,
             max_value_bytes=self._settings.max_value_bytes,
             expected_version=expected_version,
         )
-
-    def _read(
-        self, session: Session, scope: Scope, now: datetime, *, recent_messages: int = reading.RECENT_MESSAGES
-    ) -> ContactMemory:
-        return reading.read_memory(
-            session, scope, now=now, recent_messages=recent_messages, max_fact_days=self._settings.max_fact_days
-        )
-
-    def _own(self, session: Session, scope: Scope, *, to_write: bool = False) -> Scope:
-        """The scope of who the contact is."""
-        contact = self._contacts.require(session, scope.tenant_id, scope.user_id, to_write=to_write)
-        return Scope(scope.tenant_id, contact.id, scope.agent_id)
+        return writes, own
 
     def _json(self, field: str, value: object) -> Json:
         return inputs.json_value(field, value, max_bytes=self._settings.max_value_bytes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlmodel import Session, col, delete, select, update
 
-from agentmem import changes, idempotency, lifetimes
+from agentmem import idempotency, lifetimes
 from agentmem.changes import Change
 from agentmem.contacts import reading
 from agentmem.contacts.writing import move_version, packed
@@ -27,20 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from agentmem.transaction import Transaction
+
 Row = TypeVar("Row", FactRow, EntityRow)
 
 
-def move_memory(
-    session: Session,
-    tenant_id: str,
-    loser_id: str,
-    winner_id: str,
-    *,
-    moment: datetime,
-    actor: str,
-    max_fact_days: int,
-    conversation_id: str | None = None,
-) -> None:
+def move_memory(tx: Transaction, tenant_id: str, loser_id: str, winner_id: str) -> None:
     """Let a contact's memory with every agent be another's, with their conversations and their feed.
 
     Of a fact and an entity that both have, the one written later stays, the
@@ -49,15 +41,12 @@ def move_memory(
     merge prolongs nothing, and brings nothing back.
 
     Args:
-        session: The transaction, run again on RacedError.
+        tx: The transaction.
         tenant_id: The tenant of both.
         loser_id: Whose memory goes.
         winner_id: Whose it becomes.
-        moment: When.
-        actor: Who merges, for the feed.
-        max_fact_days: The longest that a fact lives.
-        conversation_id: The conversation that it was found out in.
     """
+    session = tx.session
     session.exec(
         update(ConversationRow)
         .where(col(ConversationRow.tenant_id) == tenant_id, col(ConversationRow.contact_id) == loser_id)
@@ -75,29 +64,27 @@ def move_memory(
         idempotency.move(session, Scope(tenant_id, loser_id, loser.agent_id), scope)
         winner = reading.find_header(session, scope, to_write=True)
         if winner is None:
-            move_version(session, loser, moment=moment)
+            move_version(tx, loser)
             loser.contact_id = winner_id
             session.add(loser)
         else:
-            _join(session, loser, winner, moment=moment, max_fact_days=max_fact_days)
+            _join(tx, loser, winner)
         moved.append(scope)
     session.flush()
     for scope in moved:
-        merged = Change("memory", "merged", scope.agent_id or "")
-        changes.record(session, scope, [merged], actor=actor, moment=moment, conversation_id=conversation_id)
+        tx.record(scope, [Change("memory", "merged", scope.agent_id or "")])
 
 
-def _join(
-    session: Session, loser: ContactMemoryRow, winner: ContactMemoryRow, *, moment: datetime, max_fact_days: int
-) -> None:
-    move_version(session, winner, moment=moment)
+def _join(tx: Transaction, loser: ContactMemoryRow, winner: ContactMemoryRow) -> None:
+    session = tx.session
+    move_version(tx, winner)
     days = lifetimes.retention_days(session, winner.tenant_id, winner.agent_id)
 
     def fact_is_live(row: FactRow) -> bool:
-        return reading.fact_is_live(row, now=moment, days=days, max_fact_days=max_fact_days)
+        return reading.fact_is_live(tx, row, days=days)
 
     def entity_is_live(row: EntityRow) -> bool:
-        return not lifetimes.over(row.updated_at, moment, days)
+        return not lifetimes.over(row.updated_at, tx.now, days)
 
     theirs, ours = (session.exec(select(FactRow).where(FactRow.memory_id == one.id)).all() for one in (loser, winner))
     _newer_stays(session, theirs, ours, winner.id, key=lambda row: row.key, is_live=fact_is_live, joined=_joined_facts)
@@ -115,7 +102,7 @@ def _join(
     )
     for table in (OpenItemRow, MessageRow):
         session.exec(update(table).where(col(table.memory_id) == loser.id).values(memory_id=winner.id))
-    _join_summaries(loser, winner, now=moment, days=days)
+    _join_summaries(loser, winner, now=tx.now, days=days)
     winner.created_at = min(winner.created_at, loser.created_at)
     session.add(winner)
     session.flush()

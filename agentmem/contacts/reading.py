@@ -18,33 +18,26 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from agentmem.models import Scope
+    from agentmem.transaction import Snapshot
 
 RECENT_MESSAGES: Final = 20
 """How many recent messages a memory has where nothing else was configured."""
 
 
-def read_memory(
-    session: Session,
-    scope: Scope,
-    *,
-    now: datetime,
-    recent_messages: int = RECENT_MESSAGES,
-    max_fact_days: int,
-) -> ContactMemory:
+def read_memory(snapshot: Snapshot, scope: Scope, *, recent_messages: int = RECENT_MESSAGES) -> ContactMemory:
     """The memory of an agent scope; an empty one of version 0 where nothing was written yet.
 
     Args:
-        session: The transaction.
+        snapshot: What it is read from.
         scope: The contact and the agent; the contact is one that was not merged into another.
-        now: The moment it is read at.
         recent_messages: How many messages it has at most.
-        max_fact_days: The longest that a fact lives.
     """
+    session, now = snapshot.session, snapshot.now
     header = find_header(session, scope)
     if header is None:
         return ContactMemory(scope.user_id, scope.agent_id or "", facts={})
     days = lifetimes.retention_days(session, scope.tenant_id, header.agent_id)
-    facts = tuple(_facts(session, header.id, now=now, days=days, max_fact_days=max_fact_days))
+    facts = tuple(_facts(snapshot, header.id, days=days))
     return ContactMemory(
         contact_id=header.contact_id,
         agent_id=header.agent_id,
@@ -59,7 +52,7 @@ def read_memory(
     )
 
 
-def read_facts(session: Session, scope: Scope, *, now: datetime, max_fact_days: int) -> dict[str, Json]:
+def read_facts(snapshot: Snapshot, scope: Scope) -> dict[str, Json]:
     """The key-value facts of an agent scope alone, by key, in one statement."""
     retention = lifetimes.retention_column(scope.tenant_id, scope.agent_id or "")
     statement = (
@@ -69,8 +62,8 @@ def read_facts(session: Session, scope: Scope, *, now: datetime, max_fact_days: 
     )
     return {
         row.key: json.loads(row.value)
-        for row, days in sorted(session.exec(statement).all(), key=lambda found: found[0].key)
-        if fact_is_live(row, now=now, days=days, max_fact_days=max_fact_days)
+        for row, days in sorted(snapshot.session.exec(statement).all(), key=lambda found: found[0].key)
+        if fact_is_live(snapshot, row, days=days)
     }
 
 
@@ -88,9 +81,14 @@ def find_header(session: Session, scope: Scope, *, to_write: bool = False) -> Co
     return session.exec(statement).one_or_none()
 
 
-def fact_is_live(row: FactRow, *, now: datetime, days: int | None, max_fact_days: int) -> bool:
+def fact_ends(snapshot: Snapshot, row: FactRow, *, days: int | None) -> datetime:
+    """Return when a fact is over."""
+    return lifetimes.fact_ends(row.updated_at, row.expires_at, days=days, most_days=snapshot.max_fact_days)
+
+
+def fact_is_live(snapshot: Snapshot, row: FactRow, *, days: int | None) -> bool:
     """Whether a fact is not over."""
-    return lifetimes.fact_ends(row.updated_at, row.expires_at, days=days, most_days=max_fact_days) > now
+    return fact_ends(snapshot, row, days=days) > snapshot.now
 
 
 def live_summary(header: ContactMemoryRow, *, now: datetime, days: int | None) -> str | None:
@@ -99,7 +97,7 @@ def live_summary(header: ContactMemoryRow, *, now: datetime, days: int | None) -
     return None if written_at is None or lifetimes.over(written_at, now, days) else header.summary
 
 
-def fact(row: FactRow, *, days: int | None, max_fact_days: int) -> Fact:
+def fact(snapshot: Snapshot, row: FactRow, *, days: int | None) -> Fact:
     """The row as a value."""
     return Fact(
         key=row.key,
@@ -108,7 +106,7 @@ def fact(row: FactRow, *, days: int | None, max_fact_days: int) -> Fact:
         version=row.version,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        expires_at=lifetimes.fact_ends(row.updated_at, row.expires_at, days=days, most_days=max_fact_days),
+        expires_at=fact_ends(snapshot, row, days=days),
     )
 
 
@@ -145,13 +143,10 @@ def open_item(row: OpenItemRow) -> OpenItem:
     )
 
 
-def _facts(session: Session, memory_id: str, *, now: datetime, days: int | None, max_fact_days: int) -> Iterable[Fact]:
-    found = session.exec(select(FactRow).where(FactRow.memory_id == memory_id)).all()
-    return (
-        fact(row, days=days, max_fact_days=max_fact_days)
-        for row in sorted(found, key=lambda row: row.key)
-        if fact_is_live(row, now=now, days=days, max_fact_days=max_fact_days)
-    )
+def _facts(snapshot: Snapshot, memory_id: str, *, days: int | None) -> Iterable[Fact]:
+    found = snapshot.session.exec(select(FactRow).where(FactRow.memory_id == memory_id)).all()
+    ordered = sorted(found, key=lambda row: row.key)
+    return (fact(snapshot, row, days=days) for row in ordered if fact_is_live(snapshot, row, days=days))
 
 
 def _entities(session: Session, memory_id: str, *, now: datetime, days: int | None) -> Iterable[Entity]:

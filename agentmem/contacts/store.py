@@ -8,27 +8,28 @@ from uuid import uuid4
 
 from sqlmodel import Session, and_, col, or_, select, update
 
-from agentmem import inputs, revisions
+from agentmem import inputs
 from agentmem.contacts import identity as naming
 from agentmem.contacts.identity import KINDS, SHARED, Identity
 from agentmem.database import RacedError, in_batches, is_postgresql
 from agentmem.display import Values
 from agentmem.errors import BackendError, ConflictError, NotFoundError
-from agentmem.merged import lock_people
 from agentmem.records import Contact, Identifier
 from agentmem.tables import ContactIdentifierRow, ContactRow
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
-    from agentmem.database import Database
+    from agentmem.transaction import Transaction, Transactions
 
 MAX_PAGE: Final = 1_000
 """The most contacts that one call lists."""
+
+_OPERATOR: Final = Writer("operator")
 
 _MOST_MERGES: Final = 100
 """The longest way from an id to its winner that is followed; a merge leaves none of more than one step."""
@@ -50,20 +51,16 @@ class Resolved:
 class ContactStore:
     """The contacts of every tenant.
 
-    The calls that take a session are parts of someone else's transaction.
+    The calls that take a transaction are parts of someone else's.
 
     Args:
-        database: Where they are kept.
-        clock: What time it is.
+        transactions: What reads and writes them.
         default_region: The region that telephone numbers without a country code are read in.
         max_id_chars: The most characters of an id, an address and a name.
     """
 
-    def __init__(
-        self, database: Database, clock: Callable[[], datetime], *, default_region: str | None, max_id_chars: int
-    ) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions, *, default_region: str | None, max_id_chars: int) -> None:
+        self._transactions = transactions
         self._region = default_region
         self._max_chars = max_id_chars
 
@@ -89,9 +86,9 @@ class ContactStore:
         """
         self._check_name(name)
 
-        def body(session: Session) -> Contact:
-            lock_people(session, tenant_id, *([] if contact_id is None else [contact_id]))
-            moment = revisions.now(self._clock)
+        def body(tx: Transaction) -> Contact:
+            session = tx.session
+            tx.lock(tenant_id, *([] if contact_id is None else [contact_id]))
             if contact_id is not None and session.get(ContactRow, (tenant_id, contact_id)) is not None:
                 raise ConflictError(
                     "there is a contact with it already",
@@ -100,11 +97,11 @@ class ContactStore:
                     code="exists",
                 )
             _require_free(_owners(session, tenant_id, identities), None)
-            row = self._make(session, tenant_id, contact_id, moment=moment, name=name, by_hand=True)
-            _add_identifiers(session, row, identities, moment)
+            row = self._make(tx, tenant_id, contact_id, name=name, by_hand=True)
+            _add_identifiers(tx, row, identities)
             return _contacts(session, [row])[0]
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=_OPERATOR)
 
     def get(self, tenant_id: str, contact_id: str) -> Contact:
         """One contact; the id of one that was merged leads to who they are.
@@ -112,14 +109,14 @@ class ContactStore:
         Raises:
             NotFoundError: There is none.
         """
-        with self._database.read() as session:
-            return _contacts(session, [self.require(session, tenant_id, contact_id)])[0]
+        with self._transactions.read() as snapshot:
+            return _contacts(snapshot.session, [self.require(snapshot.session, tenant_id, contact_id)])[0]
 
     def find(self, tenant_id: str, identity: Identity) -> Contact | None:
         """The contact that is known by an identity, or None."""
-        with self._database.read() as session:
-            owner = _owners(session, tenant_id, [identity]).get(identity)
-            return None if owner is None else _contacts(session, [owner])[0]
+        with self._transactions.read() as snapshot:
+            owner = _owners(snapshot.session, tenant_id, [identity]).get(identity)
+            return None if owner is None else _contacts(snapshot.session, [owner])[0]
 
     def list(self, tenant_id: str, *, limit: int, after: str | None) -> builtins.list[Contact]:
         """The contacts in the order they were made, then by id; `after` is the last one of the page before.
@@ -130,7 +127,8 @@ class ContactStore:
         statement = select(ContactRow).where(
             col(ContactRow.tenant_id) == tenant_id, col(ContactRow.merged_into).is_(None)
         )
-        with self._database.read() as session:
+        with self._transactions.read() as snapshot:
+            session = snapshot.session
             if after is not None:
                 statement = statement.where(_beyond(_existing(session, tenant_id, after, field="after")))
             ordered = statement.order_by(col(ContactRow.created_at), col(ContactRow.id)).limit(limit)
@@ -144,24 +142,23 @@ class ContactStore:
             ConflictError: Another contact is known by one of them.
         """
 
-        def body(session: Session) -> Contact:
-            row = self.require(session, tenant_id, contact_id, to_write=True)
-            owners = _owners(session, tenant_id, identities)
+        def body(tx: Transaction) -> Contact:
+            row = self.require_to_write(tx, tenant_id, contact_id)
+            owners = _owners(tx.session, tenant_id, identities)
             _require_free(owners, row)
             new = [identity for identity in identities if identity not in owners]
-            _add_identifiers(session, row, new, revisions.now(self._clock))
-            return _contacts(session, [row])[0]
+            _add_identifiers(tx, row, new)
+            return _contacts(tx.session, [row])[0]
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=_OPERATOR)
 
     def resolve(
         self,
-        session: Session,
+        tx: Transaction,
         tenant_id: str,
         identities: Sequence[Identity],
         *,
         user_id: str | None,
-        moment: datetime,
         name: str | None = None,
     ) -> Resolved:
         """Whom a conversation is with: found by what counts most, else made, and known by all of it from now on.
@@ -174,15 +171,15 @@ class ContactStore:
         to be absorbed.
 
         Args:
-            session: The transaction.
+            tx: The transaction.
             tenant_id: The tenant.
             identities: What the person is known by, normalised, without what is blacklisted.
             user_id: The id that the application gives.
-            moment: When.
             name: Their name, where it was given.
         """
         self._check_name(name)
-        _lock_all(session, tenant_id, identities, user_id)
+        session = tx.session
+        _lock_all(tx, tenant_id, identities, user_id)
         owners = _owners(session, tenant_id, identities)
         user = None if user_id is None else self.winner(session, tenant_id, user_id)
         contact = _chosen(session, identities, owners, user, user_is_given=user_id is not None)
@@ -191,14 +188,14 @@ class ContactStore:
         elif user_id is None and not identities:
             return Resolved(None)
         else:
-            contact = self._make(session, tenant_id, user_id, moment=moment, name=name)
+            contact = self._make(tx, tenant_id, user_id, name=name)
         contact.name = name or contact.name
-        contact.last_seen_at = max(contact.last_seen_at, moment)
+        contact.last_seen_at = max(contact.last_seen_at, tx.now)
         session.add(contact)
         for one in owners:
             if owners[one] is contact:
-                _see(session, contact, one, moment)
-        _add_identifiers(session, contact, [one for one in identities if one not in owners], moment)
+                _see(tx, contact, one)
+        _add_identifiers(tx, contact, [one for one in identities if one not in owners])
         others = {one.id: one for one in [*owners.values(), *filter(None, [user])] if one is not contact}
         return Resolved(contact, tuple(one.id for one in others.values() if _absorbable(session, one)))
 
@@ -211,31 +208,37 @@ class ContactStore:
             row = session.get(ContactRow, (tenant_id, row.merged_into))
         raise BackendError("the database says of merged contacts that each is another, in a circle", field="contacts")
 
-    def require(self, session: Session, tenant_id: str, contact_id: str, *, to_write: bool = False) -> ContactRow:
-        """The same, where there must be one; nobody else writes of one to be written to before the transaction ends.
+    def require(self, session: Session, tenant_id: str, contact_id: str) -> ContactRow:
+        """The same, where there must be one.
 
         Raises:
             NotFoundError: There is none.
         """
-        if to_write:
-            lock_people(session, tenant_id, contact_id)
         row = self.winner(session, tenant_id, contact_id)
         if row is None:
             raise _missing("contact_id")
-        if to_write:
-            _hold(session, row)
         return row
 
-    def merge_identity(
-        self, session: Session, tenant_id: str, loser_id: str, winner_id: str, *, moment: datetime
-    ) -> None:
+    def require_to_write(self, tx: Transaction, tenant_id: str, contact_id: str) -> ContactRow:
+        """The same, of whom nobody else writes before the transaction ends.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        tx.lock(tenant_id, contact_id)
+        row = self.require(tx.session, tenant_id, contact_id)
+        _hold(tx.session, row)
+        return row
+
+    def merge_identity(self, tx: Transaction, tenant_id: str, loser_id: str, winner_id: str) -> None:
         """Let one contact be known by all that another was, and the other's id lead to it; memory is not touched.
 
         Both are locked, and were not merged: so every id leads to its winner in one step.
         """
+        session = tx.session
         loser, winner = (_existing(session, tenant_id, one, field="contact_id") for one in (loser_id, winner_id))
         winner.name = winner.name or loser.name
-        winner.last_seen_at = max(winner.last_seen_at, loser.last_seen_at, moment)
+        winner.last_seen_at = max(winner.last_seen_at, loser.last_seen_at, tx.now)
         loser.name = None
         loser.merged_into = winner.id
         session.add_all([winner, loser])
@@ -247,14 +250,7 @@ class ContactStore:
         )
 
     def _make(
-        self,
-        session: Session,
-        tenant_id: str,
-        contact_id: str | None,
-        *,
-        moment: datetime,
-        name: str | None,
-        by_hand: bool = False,
+        self, tx: Transaction, tenant_id: str, contact_id: str | None, *, name: str | None, by_hand: bool = False
     ) -> ContactRow:
         row = ContactRow(
             tenant_id=tenant_id,
@@ -262,11 +258,11 @@ class ContactStore:
             name=name,
             generated=contact_id is None,
             by_hand=by_hand,
-            created_at=moment,
-            last_seen_at=moment,
+            created_at=tx.now,
+            last_seen_at=tx.now,
         )
-        session.add(row)
-        session.flush()  # before what refers to it
+        tx.session.add(row)
+        tx.session.flush()  # before what refers to it
         return row
 
     def _check_name(self, name: str | None) -> None:
@@ -306,16 +302,17 @@ def _hold(session: Session, contact: ContactRow) -> None:
         raise RacedError
 
 
-def _lock_all(session: Session, tenant_id: str, identities: Sequence[Identity], user_id: str | None) -> None:
+def _lock_all(tx: Transaction, tenant_id: str, identities: Sequence[Identity], user_id: str | None) -> None:
     """Lock everyone whom a conversation may turn out to be with: the user, and who is known by what was given.
 
     Raises:
         RacedError: Someone became known by it, or was merged, in between.
     """
+    session = tx.session
     if not is_postgresql(session):  # there who writes is alone anyway
         return
     before = _owner_ids(session, tenant_id, identities)
-    lock_people(session, tenant_id, *{*before.values(), *([] if user_id is None else [user_id])})
+    tx.lock(tenant_id, *{*before.values(), *([] if user_id is None else [user_id])})
     if _owner_ids(session, tenant_id, identities) != before:
         raise RacedError
 
@@ -357,29 +354,29 @@ def _require_free(owners: Mapping[Identity, ContactRow], contact: ContactRow | N
             )
 
 
-def _add_identifiers(session: Session, row: ContactRow, identities: Iterable[Identity], moment: datetime) -> None:
-    session.add_all(
+def _add_identifiers(tx: Transaction, row: ContactRow, identities: Iterable[Identity]) -> None:
+    tx.session.add_all(
         ContactIdentifierRow(
             tenant_id=row.tenant_id,
             kind=one.kind,
             value=one.value,
             contact_id=row.id,
-            created_at=moment,
-            last_seen_at=moment,
+            created_at=tx.now,
+            last_seen_at=tx.now,
         )
         for one in sorted(identities, key=lambda one: (one.kind, one.value))  # the same order for all who wait here
     )
-    session.flush()
+    tx.session.flush()
 
 
-def _see(session: Session, contact: ContactRow, known_by: Identity, moment: datetime) -> None:
+def _see(tx: Transaction, contact: ContactRow, known_by: Identity) -> None:
     """Note that a contact came with something they are known by."""
     key = contact.tenant_id, known_by.kind, known_by.value
-    row = session.get(ContactIdentifierRow, key, populate_existing=True, with_for_update=True)
+    row = tx.session.get(ContactIdentifierRow, key, populate_existing=True, with_for_update=True)
     if row is None:  # a sweep deleted it since it was read
         raise RacedError
-    row.last_seen_at = max(row.last_seen_at, moment)
-    session.add(row)
+    row.last_seen_at = max(row.last_seen_at, tx.now)
+    tx.session.add(row)
 
 
 def _kinds(session: Session, row: ContactRow) -> set[str]:

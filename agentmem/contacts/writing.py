@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlmodel import Session, col, delete, select, update
 
-from agentmem import changes, inputs, lifetimes
+from agentmem import inputs, lifetimes
 from agentmem.changes import Change
 from agentmem.contacts import reading
 from agentmem.database import RacedError, in_batches
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agentmem.models import Scope
     from agentmem.records import ChangeAction, ChangeKind, EntityRef, Json, OpenItem
+    from agentmem.transaction import Transaction
 
 OPEN_ITEM: Final = "open_item"
 """The operation that an idempotency key of an open item stands for."""
@@ -42,19 +43,15 @@ KEEP: Final = Keep.KEEP
 class MemoryWrites:
     """The writes of one transaction to the memory of one agent scope.
 
-    What was over by `moment` counts as absent. The first change moves the
-    header's version, by one for all of them; `finish` comes after the last. The
-    values are checked before they come here, save what only the stored rows tell.
+    What is over counts as absent. The first change moves the header's version,
+    by one for all of them. The values are checked before they come here, save
+    what only the stored rows tell.
 
     Args:
-        session: The transaction, run again on RacedError.
+        tx: The transaction.
         scope: The contact, which must be there and not merged, and the agent.
-        moment: When; an attribute too.
-        actor: Who writes, for the feed.
         source: Where it comes from, for the rows: `operator`, `extractor` and so on.
-        max_fact_days: The longest that a fact lives.
         max_value_bytes: The most bytes of an entity's facts, as JSON.
-        conversation_id: The conversation it comes from.
         expected_version: The version that was read before; None writes whatever it is.
 
     Raises:
@@ -63,28 +60,21 @@ class MemoryWrites:
 
     def __init__(
         self,
-        session: Session,
+        tx: Transaction,
         scope: Scope,
         *,
-        moment: datetime,
-        actor: str,
         source: str,
-        max_fact_days: int,
         max_value_bytes: int,
-        conversation_id: str | None = None,
         expected_version: int | None = None,
     ) -> None:
-        self._session = session
+        self._tx = tx
+        self._session = tx.session
         self._scope = scope
-        self.moment = moment
-        self._actor = actor
         self._source = source
-        self._max_fact_days = max_fact_days
         self._max_value_bytes = max_value_bytes
-        self._conversation_id = conversation_id
-        self._header = reading.find_header(session, scope, to_write=True)
-        self._days = lifetimes.retention_days(session, scope.tenant_id, scope.agent_id or "")
-        self._changes: list[Change] = []
+        self._header = reading.find_header(tx.session, scope, to_write=True)
+        self._days = lifetimes.retention_days(tx.session, scope.tenant_id, scope.agent_id or "")
+        self._changed = 0
         self._claimed = False
         if expected_version is not None and expected_version != self.version:
             raise ConflictError(
@@ -92,8 +82,13 @@ class MemoryWrites:
                 field="expected_version",
                 advice="read it again, apply your change to what it says now, and write with its version",
                 code="stale",
-                current=reading.read_memory(session, scope, now=moment, max_fact_days=max_fact_days),
+                current=reading.read_memory(tx, scope),
             )
+
+    @property
+    def now(self) -> datetime:
+        """When."""
+        return self._tx.now
 
     @property
     def version(self) -> int:
@@ -124,17 +119,17 @@ class MemoryWrites:
         """Replace the summary; None removes it."""
         before = None
         if self._header is not None:
-            before = reading.live_summary(self._header, now=self.moment, days=self._days)
+            before = reading.live_summary(self._header, now=self.now, days=self._days)
             if text is None and before is None:
                 self._header.summary = self._header.summary_updated_at = None  # one that is over must not come back
                 return
-            if text == before and self._header.summary_updated_at == self.moment:
+            if text == before and self._header.summary_updated_at == self.now:
                 return
         elif text is None:
             return
         header = self._claim()
         header.summary = text
-        header.summary_updated_at = None if text is None else self.moment
+        header.summary_updated_at = None if text is None else self.now
         self._session.add(header)
         self._note("summary", "summary", before, text)
 
@@ -178,7 +173,7 @@ class MemoryWrites:
             **after,
             "facts": packed(merged),
             "last_discussed_at": discussed,
-            "updated_at": self.moment,
+            "updated_at": self.now,
         }
         if live is not None and _same(before, after) and _holds(live, values, but="facts"):
             return
@@ -189,11 +184,11 @@ class MemoryWrites:
                 memory_id=memory_id,
                 entity_type=entity_type,
                 entity_id=entity_id,
-                created_at=self.moment,
+                created_at=self.now,
                 **values,
             )
         else:
-            _set(row, created_at=self.moment if live is None else live.created_at, **values)
+            _set(row, created_at=self.now if live is None else live.created_at, **values)
         self._session.add(row)
         self._note("entity", _entity_ref(row), before, after)
 
@@ -221,7 +216,7 @@ class MemoryWrites:
         """Note something that is to be done, and return its id; ids of one memory sort as they were made."""
         header = self._claim()
         row = OpenItemRow(
-            id=f"{header.version:010x}{len(self._changes):06x}{uuid4().hex[:16]}",
+            id=f"{header.version:010x}{self._changed:06x}{uuid4().hex[:16]}",
             memory_id=header.id,
             type=type,
             description=description,
@@ -229,8 +224,8 @@ class MemoryWrites:
             related_type=None if related_to is None else related_to.entity_type,
             related_id=None if related_to is None else related_to.entity_id,
             source=self._source,
-            created_at=created_at or self.moment,
-            updated_at=self.moment,
+            created_at=created_at or self.now,
+            updated_at=self.now,
         )
         self._session.add(row)
         self._note("open_item", row.id, None, _open_item_said(row))
@@ -246,7 +241,7 @@ class MemoryWrites:
         if row.resolved_at is not None:
             return
         self._claim()
-        _set(row, resolved_at=self.moment, updated_at=self.moment)
+        _set(row, resolved_at=self.now, updated_at=self.now)
         self._session.add(row)
         self._note("open_item", row.id, _open_item_said(row), None)
 
@@ -258,19 +253,6 @@ class MemoryWrites:
         """
         return reading.open_item(self._stored_item(item_id))
 
-    def finish(self) -> int:
-        """Write the feed, and return the version: the one that was there where nothing changed."""
-        self._session.flush()
-        changes.record(
-            self._session,
-            self._scope,
-            self._changes,
-            actor=self._actor,
-            moment=self.moment,
-            conversation_id=self._conversation_id,
-        )
-        return self.version
-
     def _made(self) -> ContactMemoryRow:
         if self._header is None:
             self._header = ContactMemoryRow(
@@ -279,8 +261,8 @@ class MemoryWrites:
                 contact_id=self._scope.user_id,
                 agent_id=self._scope.agent_id or "",
                 version=0,
-                created_at=self.moment,
-                updated_at=self.moment,
+                created_at=self.now,
+                updated_at=self.now,
             )
             self._session.add(self._header)
             self._session.flush()
@@ -290,7 +272,7 @@ class MemoryWrites:
         """The header, its version moved once: nobody else writes to this memory before this transaction ends."""
         header = self._made()
         if not self._claimed:
-            move_version(self._session, header, moment=self.moment)
+            move_version(self._tx, header)
             self._claimed = True
         return header
 
@@ -305,7 +287,7 @@ class MemoryWrites:
 
     def _put_fact(self, row: FactRow | None, key: str, value: Json, ttl_days: int | None) -> None:
         live = row if row is not None and self._is_live(row) else None
-        at = lifetimes.hour(self.moment)
+        at = lifetimes.hour(self.now)
         values: dict[str, Any] = {
             "updated_at": at,
             "expires_at": None if ttl_days is None else lifetimes.on(at, ttl_days),
@@ -354,22 +336,24 @@ class MemoryWrites:
         return row
 
     def _over(self, written_at: datetime) -> bool:
-        return lifetimes.over(written_at, self.moment, self._days)
+        return lifetimes.over(written_at, self.now, self._days)
 
     def _is_live(self, row: FactRow) -> bool:
-        return self._ends(row) > self.moment
+        return self._ends(row) > self.now
 
     def _ends(self, row: FactRow) -> datetime:
-        return lifetimes.fact_ends(row.updated_at, row.expires_at, days=self._days, most_days=self._max_fact_days)
+        return reading.fact_ends(self._tx, row, days=self._days)
 
     def _note(
         self, kind: ChangeKind, ref: str, before: Json, after: Json, *, expires_at: datetime | None = None
     ) -> None:
         action = _action(before, after)
-        self._changes.append(Change(kind, action, ref, before=before, after=after, expires_at=expires_at))
+        self._changed += 1
+        told = Change(kind, action, ref, before=before, after=after, expires_at=expires_at)
+        self._tx.record(self._scope, [told])
 
 
-def move_version(session: Session, header: ContactMemoryRow, *, moment: datetime) -> None:
+def move_version(tx: Transaction, header: ContactMemoryRow) -> None:
     """Move the version of the header that was read, and of no other.
 
     Raises:
@@ -378,12 +362,12 @@ def move_version(session: Session, header: ContactMemoryRow, *, moment: datetime
     statement = (
         update(ContactMemoryRow)
         .where(col(ContactMemoryRow.id) == header.id, col(ContactMemoryRow.version) == header.version)
-        .values(version=header.version + 1, updated_at=moment)
+        .values(version=header.version + 1, updated_at=tx.now)
         .execution_options(synchronize_session=False)
     )
-    if session.exec(statement).rowcount != 1:
+    if tx.session.exec(statement).rowcount != 1:
         raise RacedError
-    session.refresh(header)
+    tx.session.refresh(header)
 
 
 def erase_memory(session: Session, scope: Scope) -> None:

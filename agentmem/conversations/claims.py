@@ -10,18 +10,18 @@ from uuid import uuid4
 
 from sqlmodel import Session, col, func, or_, select
 
-from agentmem import revisions
 from agentmem.conversations import pauses
 from agentmem.tables import ConversationRow
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from sqlalchemy import ColumnElement
 
-    from agentmem.database import Database
     from agentmem.records import Extraction
+    from agentmem.transaction import Transaction, Transactions
+
+READER: Final = Writer("extractor")
+"""Who reads transcripts, and writes what is learned from them."""
 
 MOST_ATTEMPTS: Final = 3
 CLAIM: Final = timedelta(minutes=10)
@@ -51,13 +51,11 @@ class Claims:
     """The transcripts of every tenant that are to be read.
 
     Args:
-        database: Where they are kept.
-        clock: What time it is.
+        transactions: What reads and writes them.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def waiting(self, tenant_id: str, limit: int | None = None) -> list[str]:
         """The conversations whose transcripts are to be read and nobody is reading, the longest over first."""
@@ -67,8 +65,8 @@ class Claims:
             .order_by(col(ConversationRow.ended_at), col(ConversationRow.id))
             .limit(limit)
         )
-        with self._database.read() as session:
-            return list(session.exec(statement).all())
+        with self._transactions.read() as snapshot:
+            return list(snapshot.session.exec(statement).all())
 
     def postponed(self, tenant_id: str) -> int:
         """How many could not be read for the moment, and rest until they are tried again."""
@@ -77,59 +75,56 @@ class Claims:
             ConversationRow.extraction == "pending",
             col(ConversationRow.claim).startswith(pauses.MARK, autoescape=True),
         )
-        with self._database.read() as session:
-            return session.exec(statement).one()
+        with self._transactions.read() as snapshot:
+            return snapshot.session.exec(statement).one()
 
     def take(self, tenant_id: str, conversation_id: str) -> Claimed | None:
         """Claim a conversation; None when another has it, or it was cut short too often."""
         token = uuid4().hex
 
-        def body(session: Session) -> Claimed | None:
+        def body(tx: Transaction) -> Claimed | None:
             named = ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id
             free = select(ConversationRow).where(*named, *self._unclaimed())
-            row = session.exec(free.with_for_update()).one_or_none()
+            row = tx.session.exec(free.with_for_update()).one_or_none()
             if row is None:
                 return None
             if row.attempts >= MOST_ATTEMPTS:
                 close(row, "failed", f"it was cut short {MOST_ATTEMPTS} times")
                 return None
             pause = pauses.following(row.claim)
-            row.claim, row.claimed_until = token, self._now() + CLAIM
+            row.claim, row.claimed_until = token, tx.now + CLAIM
             row.attempts += 1
             return Claimed(row.id, tenant_id, token, pause)
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=READER)
 
     def give_up(self, claimed: Claimed, why: str, *, later: bool) -> None:
         """Note why a transcript was not read; it is left for a later attempt if there may be one."""
 
-        def body(session: Session) -> None:
-            row = own(session, claimed, to_write=True)
+        def body(tx: Transaction) -> None:
+            row = own(tx.session, claimed, to_write=True)
             if row is not None:
                 close(row, "pending" if later and row.attempts < MOST_ATTEMPTS else "failed", why)
 
-        self._database.write(body)
+        self._transactions.write(body, writer=READER)
         _log.warning("a transcript was not read: %s", why)
 
     def put_off(self, claimed: Claimed, why: str) -> None:
         """Note why a transcript cannot be read now; it rests before it is tried again, and no attempt is counted."""
 
-        def body(session: Session) -> None:
-            row = own(session, claimed, to_write=True)
+        def body(tx: Transaction) -> None:
+            row = own(tx.session, claimed, to_write=True)
             if row is not None:
                 row.extraction_note = why
-                row.claim, row.claimed_until = pauses.mark(claimed.pause), self._now() + claimed.pause
+                row.claim, row.claimed_until = pauses.mark(claimed.pause), tx.now + claimed.pause
                 row.attempts -= 1
 
-        self._database.write(body)
+        self._transactions.write(body, writer=READER)
         _log.warning("a transcript is left for later: %s", why)
 
     def _unclaimed(self) -> tuple[ColumnElement[bool], ...]:
         until = col(ConversationRow.claimed_until)
-        return col(ConversationRow.extraction) == "pending", or_(until.is_(None), until <= self._now())
-
-    def _now(self) -> datetime:
-        return revisions.now(self._clock)
+        return col(ConversationRow.extraction) == "pending", or_(until.is_(None), until <= self._transactions.now())
 
 
 def own(session: Session, claimed: Claimed, *, to_write: bool = False) -> ConversationRow | None:

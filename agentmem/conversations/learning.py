@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from sqlmodel import Session, col, select
@@ -22,7 +22,7 @@ from agentmem.archival.recall import TRUSTED, UNTRUSTED, Wish
 from agentmem.contacts.reading import message, read_memory
 from agentmem.contacts.writing import KEEP, MemoryWrites
 from agentmem.conversations import contexts
-from agentmem.conversations.claims import Claims, close, own
+from agentmem.conversations.claims import READER, Claims, close, own
 from agentmem.errors import (
     AgentMemError,
     BackendError,
@@ -31,13 +31,12 @@ from agentmem.errors import (
     InvalidInputError,
     NotFoundError,
 )
-from agentmem.merged import lock_people
 from agentmem.models import Scope
 from agentmem.tables import ARCHIVAL, ConversationRow, MessageRow
 from agentmem.text.overlap import alike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from agentmem.agents.settings import AgentSettings, AgentStore
@@ -45,13 +44,13 @@ if TYPE_CHECKING:
     from agentmem.archival.recall import Recall
     from agentmem.archival.store import ArchivalStore
     from agentmem.conversations.claims import Claimed
-    from agentmem.database import Database
     from agentmem.extraction.extracted import Extracted, Learned
     from agentmem.extraction.extractor import Extractor
     from agentmem.records import ContactMemory, Message
+    from agentmem.transaction import Snapshot, Transaction, Transactions
 
 EXTRACTOR: Final = "extractor"
-"""The source of what is learned, and who is said to have written it."""
+"""The source of what is learned."""
 
 MOST_PUT_OFF: Final = 3
 """After how many transcripts in a row that could not be read for the moment the others are not tried either."""
@@ -96,36 +95,30 @@ class Learning:
     """Reads transcripts and applies what is learned.
 
     Args:
-        database: Where everything is kept.
+        transactions: What reads and writes everything.
         agents: Whether an agent remembers, and how long its facts live.
         archival: Where facts about the caller go.
         recall: What finds the ones that are known already.
         extractor: What reads a transcript; without it nothing is learned.
-        clock: What time it is.
-        max_fact_days: The longest a key-value fact lives.
         max_value_bytes: The most bytes of an entity's details.
     """
 
     def __init__(
         self,
-        database: Database,
+        transactions: Transactions,
         *,
         agents: AgentStore,
         archival: ArchivalStore,
         recall: Recall,
         extractor: Extractor | None,
-        clock: Callable[[], datetime],
-        max_fact_days: int,
         max_value_bytes: int,
     ) -> None:
-        self._database = database
+        self._transactions = transactions
         self._agents = agents
         self._archival = archival
         self._recall = recall
         self._extractor = extractor
-        self._clock = clock
-        self._claims = Claims(database, clock)
-        self._max_fact_days = max_fact_days
+        self._claims = Claims(transactions)
         self._max_value_bytes = max_value_bytes
 
     def pending(self, tenant_id: str, limit: int | None = None) -> list[str]:
@@ -207,25 +200,26 @@ class Learning:
             read.messages, read.memory, self._known(read), at=read.started_at, recalled=read.recalled
         )
         lines = self._lines(claimed, read, extracted.facts)
-        return self._database.write(lambda session: self._apply(session, claimed, read, extracted, lines))
+        writer = replace(READER, conversation_id=claimed.id)
+        return self._transactions.write(lambda tx: self._apply(tx, claimed, read, extracted, lines), writer=writer)
 
     def _read(self, claimed: Claimed) -> _Read | None:
         """What the model is shown; without messages where the agent no longer remembers, or they are over."""
-        now = self._now()
-        with self._database.read() as session:
+        with self._transactions.read() as snapshot:
+            session = snapshot.session
             row = own(session, claimed)
             if row is None or row.contact_id is None:
                 return None
             scope = Scope(row.tenant_id, row.contact_id, row.agent_id)
             settings = self._agents.get(session, row.tenant_id, row.agent_id, row.version)
-            recalled = self._archival.lines(session, scope, contexts.unpacked(row.context).line_ids)
-            newest = self._archival.newest(session, scope, limit=_SHOWN, min_confidence=0, without_source=UNTRUSTED)
+            recalled = self._archival.lines(snapshot, scope, contexts.unpacked(row.context).line_ids)
+            newest = self._archival.newest(snapshot, scope, limit=_SHOWN, min_confidence=0, without_source=UNTRUSTED)
             return _Read(
                 scope=scope,
                 settings=settings,
                 started_at=row.started_at,
-                messages=_messages(session, row, now) if settings.memory_enabled else (),
-                memory=read_memory(session, scope, now=now, recent_messages=0, max_fact_days=self._max_fact_days),
+                messages=_messages(snapshot, row) if settings.memory_enabled else (),
+                memory=read_memory(snapshot, scope, recent_messages=0),
                 recalled=tuple(recalled.values()),
                 newest={line.id: line.content for line in newest},
                 lines_version=_lines_version(session, scope),
@@ -279,9 +273,10 @@ class Learning:
         stored = {match.id: match.content for match in found} | dict(read.newest)
         return [line_id for line_id, text in stored.items() if alike(text, fact.text)]
 
-    def _apply(self, session: Session, claimed: Claimed, read: _Read, extracted: Extracted, lines: _Lines) -> bool:
+    def _apply(self, tx: Transaction, claimed: Claimed, read: _Read, extracted: Extracted, lines: _Lines) -> bool:
         """Write all of it, if the conversation is still this worker's and the memory the one that was read."""
-        lock_people(session, read.scope.tenant_id, read.scope.user_id)
+        session = tx.session
+        tx.lock(read.scope.tenant_id, read.scope.user_id)
         row = own(session, claimed, to_write=True)
         if row is None:
             return False
@@ -293,35 +288,17 @@ class Learning:
             raise ConflictError(
                 "the known facts were changed", field="conversation", advice="read it again", code="stale"
             )
-        moment = self._now()
         writes = MemoryWrites(
-            session,
+            tx,
             read.scope,
-            moment=moment,
-            actor=EXTRACTOR,
             source=EXTRACTOR,
-            max_fact_days=self._max_fact_days,
             max_value_bytes=self._max_value_bytes,
-            conversation_id=claimed.id,
             expected_version=read.memory.version,
         )
         refused = [*extracted.refused, *_write(writes, read, extracted)]
         close(row, "done", _note(refused))
-        writes.finish()
-        self._archival.learn(
-            session,
-            read.scope,
-            add=lines.add,
-            confirm=lines.confirm,
-            supersede=lines.supersede,
-            moment=moment,
-            actor=EXTRACTOR,
-            conversation_id=claimed.id,
-        )
+        self._archival.learn(tx, read.scope, add=lines.add, confirm=lines.confirm, supersede=lines.supersede)
         return True
-
-    def _now(self) -> datetime:
-        return revisions.now(self._clock)
 
 
 def _lines_version(session: Session, scope: Scope) -> int:
@@ -330,12 +307,14 @@ def _lines_version(session: Session, scope: Scope) -> int:
     return 0 if header is None else header.version
 
 
-def _messages(session: Session, row: ConversationRow, now: datetime) -> list[Message]:
+def _messages(snapshot: Snapshot, row: ConversationRow) -> list[Message]:
     """What was said, in order, without what is over."""
-    days = lifetimes.retention_days(session, row.tenant_id, row.agent_id)
+    days = lifetimes.retention_days(snapshot.session, row.tenant_id, row.agent_id)
     said = select(MessageRow).where(MessageRow.conversation_id == row.id).order_by(col(MessageRow.position))
     return [
-        message(one, row.channel) for one in session.exec(said).all() if not lifetimes.over(one.created_at, now, days)
+        message(one, row.channel)
+        for one in snapshot.session.exec(said).all()
+        if not lifetimes.over(one.created_at, snapshot.now, days)
     ]
 
 

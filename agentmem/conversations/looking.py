@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from sqlmodel import Session, and_, col, or_, select
 
-from agentmem import changes, lifetimes, revisions
+from agentmem import changes, lifetimes
 from agentmem.contacts.reading import message
 from agentmem.conversations import contexts
-from agentmem.database import RacedError, in_batches, is_postgresql
+from agentmem.database import RacedError, in_batches
 from agentmem.errors import NotFoundError
-from agentmem.merged import beginning, lock_people
+from agentmem.merged import beginning
 from agentmem.models import Scope
 from agentmem.records import (
     AgentMemories,
@@ -31,8 +31,7 @@ from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Mapped
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from agentmem.archival.store import ArchivalStore
     from agentmem.contacts.store import ContactStore
     from agentmem.conversations.contexts import Kept
-    from agentmem.database import Database
+    from agentmem.transaction import Snapshot, Transaction, Transactions
 
 T = TypeVar("T", MemoryChange, Message)
 
@@ -52,27 +51,15 @@ class Records:
     """Conversations as they are looked back at.
 
     Args:
-        database: Where they are kept.
-        clock: What time it is.
+        transactions: What reads them.
         contacts: Who they are with.
         archival: The lines that were put into their prompts.
-        max_fact_days: The longest a key-value fact lives.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Callable[[], datetime],
-        *,
-        contacts: ContactStore,
-        archival: ArchivalStore,
-        max_fact_days: int,
-    ) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions, *, contacts: ContactStore, archival: ArchivalStore) -> None:
+        self._transactions = transactions
         self._contacts = contacts
         self._archival = archival
-        self._max_fact_days = max_fact_days
 
     def get(self, tenant_id: str, conversation_id: str) -> ConversationRecord:
         """One conversation.
@@ -80,18 +67,16 @@ class Records:
         Raises:
             NotFoundError: There is none of this id, or it outlived its agent's retention.
         """
-        now = revisions.now(self._clock)
-        with self._database.read() as session:
-            return self._records(session, [find(session, tenant_id, conversation_id, now)], now)[0]
+        with self._transactions.read() as snapshot:
+            return self._records(snapshot, [find(snapshot, tenant_id, conversation_id)])[0]
 
     def find(self, tenant_id: str, thread_id: str) -> ConversationRecord | None:
         """The open conversation of a thread, or None."""
-        now = revisions.now(self._clock)
-        with self._database.read() as session:
-            row = open_in_thread(session, tenant_id, thread_id)
-            if row is None or is_over(session, row, now):
+        with self._transactions.read() as snapshot:
+            row = open_in_thread(snapshot.session, tenant_id, thread_id)
+            if row is None or is_over(snapshot, row):
                 return None
-            return self._records(session, [row], now)[0]
+            return self._records(snapshot, [row])[0]
 
     def list(
         self, tenant_id: str, *, agent_id: str | None, user_id: str | None, limit: int, after: str | None
@@ -101,32 +86,28 @@ class Records:
         Raises:
             NotFoundError: There is no conversation `after`.
         """
-        now = revisions.now(self._clock)
-        with self._database.read() as session:
+        with self._transactions.read() as snapshot:
             chosen: builtins.list[ColumnElement[bool]] = [col(ConversationRow.tenant_id) == tenant_id]
             if agent_id is not None:
                 chosen.append(col(ConversationRow.agent_id) == agent_id)
             if user_id is not None:
-                contact = self._contacts.winner(session, tenant_id, user_id)
+                contact = self._contacts.winner(snapshot.session, tenant_id, user_id)
                 if contact is None:
                     return []
                 chosen.append(col(ConversationRow.contact_id) == contact.id)
-            last = None if after is None else find(session, tenant_id, after, now)
-            rows = _live(session, chosen, last, limit, now)
-            return self._records(session, rows, now)
+            last = None if after is None else find(snapshot, tenant_id, after)
+            return self._records(snapshot, _live(snapshot, chosen, last, limit))
 
     def ids(self, tenant_id: str, prefix: str, *, limit: int) -> builtins.list[str]:
         """The ids of conversations that begin with a prefix, the newest first."""
-        now = revisions.now(self._clock)
         chosen = [col(ConversationRow.tenant_id) == tenant_id, beginning(ConversationRow.id, prefix)]
-        with self._database.read() as session:
-            return [row.id for row in _live(session, chosen, None, limit, now)]
+        with self._transactions.read() as snapshot:
+            return [row.id for row in _live(snapshot, chosen, None, limit)]
 
     def memories(self, tenant_id: str, agent_id: str) -> AgentMemories:
         """What one agent remembers of everyone, the newest first, and of those the last; at most 500."""
-        now = revisions.now(self._clock)
-        with self._database.read() as session:
-            end = lifetimes.cutoff(now, lifetimes.retention_days(session, tenant_id, agent_id))
+        with self._transactions.read() as snapshot:
+            end = lifetimes.cutoff(snapshot.now, lifetimes.retention_days(snapshot.session, tenant_id, agent_id))
             statement = (
                 select(ArchivalLineRow, MemoryBlockRow.user_id)
                 .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
@@ -142,22 +123,20 @@ class Records:
             )
             if end is not None:
                 statement = statement.where(col(ArchivalLineRow.updated_at) > end)
-            return AgentMemories(tuple(_memory(line, user_id) for line, user_id in session.exec(statement).all()))
+            return AgentMemories(tuple(_memory(line, user_id) for line, user_id in snapshot.session.exec(statement)))
 
-    def _records(
-        self, session: Session, rows: Sequence[ConversationRow], now: datetime
-    ) -> builtins.list[ConversationRecord]:
+    def _records(self, snapshot: Snapshot, rows: Sequence[ConversationRow]) -> builtins.list[ConversationRecord]:
         """The rows as values; what hangs off them is read for all of them at once."""
         ids = [row.id for row in rows]
         kept = {row.id: contexts.unpacked(row.context) for row in rows}
         recent = [message_id for one in kept.values() for message_id in one.message_ids]
-        said = _by_conversation(_messages(session, col(MessageRow.conversation_id), ids, now))
-        before = {message.id: message for message in _messages(session, col(MessageRow.id), recent, now)}
-        changed = _by_conversation(_changes(session, ids, now, self._max_fact_days))
+        said = _by_conversation(_messages(snapshot, col(MessageRow.conversation_id), ids))
+        before = {message.id: message for message in _messages(snapshot, col(MessageRow.id), recent)}
+        changed = _by_conversation(_changes(snapshot, ids))
         return [
             _record(
                 row,
-                context=self._context(session, row, kept[row.id], before, now),
+                context=self._context(snapshot, row, kept[row.id], before),
                 changed=changed[row.id],
                 said=said[row.id],
             )
@@ -165,13 +144,13 @@ class Records:
         ]
 
     def _context(
-        self, session: Session, row: ConversationRow, kept: Kept, before: Mapping[str, Message], now: datetime
+        self, snapshot: Snapshot, row: ConversationRow, kept: Kept, before: Mapping[str, Message]
     ) -> ConversationContext:
         """What the agent had, without what is over by now or was deleted."""
         if row.contact_id is None:
             return ConversationContext(ContactMemory("", row.agent_id))
-        days = lifetimes.retention_days(session, row.tenant_id, row.agent_id)
-        left = contexts.living(kept, now=now, days=days, most_days=self._max_fact_days)
+        days = lifetimes.retention_days(snapshot.session, row.tenant_id, row.agent_id)
+        left = contexts.living(kept, now=snapshot.now, days=days, most_days=snapshot.max_fact_days)
         memory = ContactMemory(
             contact_id=row.contact_id,
             agent_id=row.agent_id,
@@ -185,30 +164,45 @@ class Records:
             updated_at=left.updated_at,
         )
         scope = Scope(row.tenant_id, row.contact_id, row.agent_id)
-        lines = self._archival.lines(session, scope, kept.line_ids)
+        lines = self._archival.lines(snapshot, scope, kept.line_ids)
         return ConversationContext(memory, tuple(lines[one] for one in kept.line_ids if one in lines))
 
 
-def find(
-    session: Session, tenant_id: str, conversation_id: str, now: datetime, *, to_write: bool = False
-) -> ConversationRow:
-    """The row of a conversation; who it is with is locked, and then the row, where it is to be written.
+def find(snapshot: Snapshot, tenant_id: str, conversation_id: str) -> ConversationRow:
+    """The row of a conversation.
+
+    Raises:
+        NotFoundError: There is none of this id, or it outlived its agent's retention.
+    """
+    statement = select(ConversationRow).where(*_named(tenant_id, conversation_id))
+    return _there(snapshot, snapshot.session.exec(statement).one_or_none())
+
+
+def find_to_write(tx: Transaction, tenant_id: str, conversation_id: str) -> ConversationRow:
+    """The row of a conversation, locked after who it is with.
 
     Raises:
         NotFoundError: There is none of this id, or it outlived its agent's retention.
         RacedError: Who it is with was found out, or merged, in between.
     """
-    named = ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id
-    statement = select(ConversationRow).where(*named)
-    if to_write and is_postgresql(session):
-        caller = session.exec(select(ConversationRow.contact_id).where(*named)).one_or_none()
-        lock_people(session, tenant_id, *([] if caller is None else [caller]))
-        row = session.exec(statement.with_for_update().execution_options(populate_existing=True)).one_or_none()
-        if row is not None and row.contact_id != caller:
-            raise RacedError
-    else:
-        row = session.exec(statement).one_or_none()
-    if row is None or is_over(session, row, now):
+    if not tx.has_rivals:
+        return find(tx, tenant_id, conversation_id)
+    named = _named(tenant_id, conversation_id)
+    caller = tx.session.exec(select(ConversationRow.contact_id).where(*named)).one_or_none()
+    tx.lock(tenant_id, *([] if caller is None else [caller]))
+    statement = select(ConversationRow).where(*named).with_for_update().execution_options(populate_existing=True)
+    row = tx.session.exec(statement).one_or_none()
+    if row is not None and row.contact_id != caller:
+        raise RacedError
+    return _there(tx, row)
+
+
+def _named(tenant_id: str, conversation_id: str) -> tuple[bool, bool]:
+    return ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id
+
+
+def _there(snapshot: Snapshot, row: ConversationRow | None) -> ConversationRow:
+    if row is None or is_over(snapshot, row):
         raise NotFoundError(
             "there is no such conversation",
             field="conversation_id",
@@ -231,26 +225,22 @@ def open_in_thread(
     return session.exec(statement).one_or_none()
 
 
-def is_over(session: Session, row: ConversationRow, now: datetime) -> bool:
+def is_over(snapshot: Snapshot, row: ConversationRow) -> bool:
     """Whether a conversation outlived its agent's retention."""
-    days = lifetimes.retention_days(session, row.tenant_id, row.agent_id)
-    return lifetimes.over(row.ended_at or row.last_active_at, now, days)
+    days = lifetimes.retention_days(snapshot.session, row.tenant_id, row.agent_id)
+    return lifetimes.over(row.ended_at or row.last_active_at, snapshot.now, days)
 
 
 def _live(
-    session: Session,
-    chosen: Sequence[ColumnElement[bool]],
-    last: ConversationRow | None,
-    limit: int,
-    now: datetime,
+    snapshot: Snapshot, chosen: Sequence[ColumnElement[bool]], last: ConversationRow | None, limit: int
 ) -> list[ConversationRow]:
     """The first conversations after the last one that have not outlived their retention, the newest first."""
     found: list[ConversationRow] = []
     while len(found) < limit:
         ordered = select(ConversationRow).where(*chosen, *([] if last is None else [_after(last)]))
         ordered = ordered.order_by(col(ConversationRow.started_at).desc(), col(ConversationRow.id)).limit(limit)
-        page = session.exec(ordered).all()
-        found += [row for row in page if not is_over(session, row, now)]
+        page = snapshot.session.exec(ordered).all()
+        found += [row for row in page if not is_over(snapshot, row)]
         if len(page) < limit:
             break
         last = page[-1]
@@ -262,7 +252,7 @@ def _after(last: ConversationRow) -> ColumnElement[bool]:
     return or_(began < begun, and_(began == begun, col(ConversationRow.id) > last.id))
 
 
-def _messages(session: Session, column: Mapped[str], ids: Sequence[str], now: datetime) -> Iterator[Message]:
+def _messages(snapshot: Snapshot, column: Mapped[str], ids: Sequence[str]) -> Iterator[Message]:
     """The messages with these values in a column that are not over, in order."""
     for some in in_batches(ids):
         statement = (
@@ -275,15 +265,15 @@ def _messages(session: Session, column: Mapped[str], ids: Sequence[str], now: da
             .where(column.in_(some))
             .order_by(col(MessageRow.conversation_id), col(MessageRow.position))
         )
-        for row, channel, days in session.exec(statement).all():
-            if not lifetimes.over(row.created_at, now, days):
+        for row, channel, days in snapshot.session.exec(statement).all():
+            if not lifetimes.over(row.created_at, snapshot.now, days):
                 yield message(row, channel)
 
 
-def _changes(session: Session, ids: Sequence[str], now: datetime, max_fact_days: int) -> Iterator[MemoryChange]:
+def _changes(snapshot: Snapshot, ids: Sequence[str]) -> Iterator[MemoryChange]:
     for some in in_batches(ids):
         of_these = col(MemoryChangeRow.conversation_id).in_(some)
-        yield from changes.feed(session, of_these, now=now, max_fact_days=max_fact_days)
+        yield from changes.feed(snapshot.session, of_these, now=snapshot.now, max_fact_days=snapshot.max_fact_days)
 
 
 def _by_conversation(values: Iterable[T]) -> dict[str | None, list[T]]:

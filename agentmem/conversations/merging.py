@@ -4,55 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentmem import changes, revisions
+from agentmem import revisions
 from agentmem.changes import Change
 from agentmem.contacts.moving import move_memory
 from agentmem.errors import InvalidInputError
-from agentmem.merged import lock_people
 from agentmem.models import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from sqlmodel import Session
-
     from agentmem.archival.store import ArchivalStore
     from agentmem.blocks import BlockStore
     from agentmem.contacts.store import ContactStore
-    from agentmem.database import Database
+    from agentmem.transaction import Transaction, Transactions, Writer
 
 
 class Merging:
     """Makes one of two contacts, across all that is kept of them.
 
     Args:
-        database: Where it is kept.
-        clock: What time it is.
+        transactions: What reads and writes it.
         contacts: Who they are.
         blocks: What their prompts hold.
         archival: What is remembered of them.
-        max_fact_days: The longest a key-value fact lives.
     """
 
     def __init__(
         self,
-        database: Database,
-        clock: Callable[[], datetime],
+        transactions: Transactions,
         *,
         contacts: ContactStore,
         blocks: BlockStore,
         archival: ArchivalStore,
-        max_fact_days: int,
     ) -> None:
-        self._database = database
-        self._clock = clock
+        self._transactions = transactions
         self._contacts = contacts
         self._blocks = blocks
         self._archival = archival
-        self._max_fact_days = max_fact_days
 
-    def merge(self, tenant_id: str, loser_id: str, winner_id: str, *, actor: str) -> None:
+    def merge(self, tenant_id: str, loser_id: str, winner_id: str, *, writer: Writer) -> None:
         """Let one contact be another from now on; nothing happens when they are one already.
 
         Raises:
@@ -64,57 +52,29 @@ class Merging:
                 "it is the contact itself", field="into", advice="name the one that it is to be merged into"
             )
 
-        def body(session: Session) -> None:
-            lock_people(session, tenant_id, loser_id, winner_id)
-            loser, winner = (self._contacts.require(session, tenant_id, one).id for one in (loser_id, winner_id))
+        def body(tx: Transaction) -> None:
+            tx.lock(tenant_id, loser_id, winner_id)
+            loser, winner = (self._contacts.require(tx.session, tenant_id, one).id for one in (loser_id, winner_id))
             if loser != winner:
-                self.absorb(session, tenant_id, loser, winner, moment=revisions.now(self._clock), actor=actor)
+                self.absorb(tx, tenant_id, loser, winner)
 
-        self._database.write(body)
+        self._transactions.write(body, writer=writer)
 
-    def absorb(
-        self,
-        session: Session,
-        tenant_id: str,
-        loser_id: str,
-        winner_id: str,
-        *,
-        moment: datetime,
-        actor: str,
-        conversation_id: str | None = None,
-    ) -> None:
+    def absorb(self, tx: Transaction, tenant_id: str, loser_id: str, winner_id: str) -> None:
         """The same as a part of someone else's transaction, for two contacts that were not merged and are locked.
 
         Args:
-            session: The transaction.
+            tx: The transaction.
             tenant_id: The account.
             loser_id: Whose id leads to the winner from now on.
             winner_id: Who has all of it from now on.
-            moment: When.
-            actor: Who found out.
-            conversation_id: The conversation in which it was found out.
         """
-        agent_ids = revisions.agent_ids(session, tenant_id, loser_id)
-        self._contacts.merge_identity(session, tenant_id, loser_id, winner_id, moment=moment)
-        move_memory(
-            session,
-            tenant_id,
-            loser_id,
-            winner_id,
-            moment=moment,
-            actor=actor,
-            max_fact_days=self._max_fact_days,
-            conversation_id=conversation_id,
-        )
-        changes.record(
-            session,
-            Scope(tenant_id, winner_id),
-            [Change(kind="contact", action="merged", ref=loser_id, after=winner_id)],
-            actor=actor,
-            moment=moment,
-            conversation_id=conversation_id,
-        )
+        agent_ids = revisions.agent_ids(tx.session, tenant_id, loser_id)
+        self._contacts.merge_identity(tx, tenant_id, loser_id, winner_id)
+        move_memory(tx, tenant_id, loser_id, winner_id)
+        merged = Change(kind="contact", action="merged", ref=loser_id, after=winner_id)
+        tx.record(Scope(tenant_id, winner_id), [merged])
         for agent_id in (None, *agent_ids):
             loser, winner = (Scope(tenant_id, user_id, agent_id) for user_id in (loser_id, winner_id))
-            self._blocks.move(session, loser, winner, moment=moment, actor=actor)
-            self._archival.move(session, loser, winner, moment=moment, actor=actor)
+            self._blocks.move(tx, loser, winner)
+            self._archival.move(tx, loser, winner)

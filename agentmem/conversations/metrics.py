@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlmodel import Session, col, not_, or_, select
+from sqlmodel import col, not_, or_, select
 
-from agentmem import revisions
 from agentmem.agents.settings import unknown_agent
 from agentmem.database import rows
 from agentmem.lifetimes import cutoff, hour, retention_days
@@ -15,23 +14,22 @@ from agentmem.records import AgentMetrics, FirstInteraction
 from agentmem.tables import ConversationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement
 
     from agentmem.agents.settings import AgentRecord, AgentStore
-    from agentmem.database import Database
     from agentmem.models import Scope
+    from agentmem.transaction import Snapshot, Transactions
 
 _RESOLVED = "resolved"
 
 
-def first_interaction(session: Session, scope: Scope, *, now: datetime) -> FirstInteraction | None:
+def first_interaction(snapshot: Snapshot, scope: Scope) -> FirstInteraction | None:
     """The first conversation of a caller with an agent that came to its end, and has not outlived the retention."""
     agent_id = scope.agent_id or ""
-    chosen = _ended(session, scope.tenant_id, agent_id, now)
-    found = rows(session, _in_order(*chosen, col(ConversationRow.contact_id) == scope.user_id).limit(1))
+    chosen = _ended(snapshot, scope.tenant_id, agent_id)
+    found = rows(snapshot.session, _in_order(*chosen, col(ConversationRow.contact_id) == scope.user_id).limit(1))
     return _first(found[0]) if found else None
 
 
@@ -39,14 +37,12 @@ class Metrics:
     """Who comes back to an agent.
 
     Args:
-        database: Where its conversations are kept.
-        clock: What time it is.
+        transactions: What reads its conversations.
         agents: Which of them are to be measured.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], agents: AgentStore) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, transactions: Transactions, agents: AgentStore) -> None:
+        self._transactions = transactions
         self._agents = agents
 
     def of(self, tenant_id: str, agent_id: str) -> AgentMetrics:
@@ -55,13 +51,12 @@ class Metrics:
         Raises:
             NotFoundError: The agent was never configured.
         """
-        now = revisions.now(self._clock)
         configured = self._agents.list(tenant_id, agent_id)
         if not configured:
             raise unknown_agent()
-        with self._database.read() as session:
-            chosen = [*_ended(session, tenant_id, agent_id, now), *_measured(configured)]
-            return _metrics(agent_id, rows(session, _in_order(*chosen)))
+        with self._transactions.read() as snapshot:
+            chosen = [*_ended(snapshot, tenant_id, agent_id), *_measured(configured)]
+            return _metrics(agent_id, rows(snapshot.session, _in_order(*chosen)))
 
 
 def _metrics(agent_id: str, ended: Sequence[Any]) -> AgentMetrics:
@@ -80,13 +75,13 @@ def _metrics(agent_id: str, ended: Sequence[Any]) -> AgentMetrics:
     )
 
 
-def _ended(session: Session, tenant_id: str, agent_id: str, now: datetime) -> list[ColumnElement[bool]]:
+def _ended(snapshot: Snapshot, tenant_id: str, agent_id: str) -> list[ColumnElement[bool]]:
     chosen: list[ColumnElement[bool]] = [
         col(ConversationRow.tenant_id) == tenant_id,
         col(ConversationRow.agent_id) == agent_id,
         col(ConversationRow.status) == "ended",
     ]
-    end = cutoff(now, retention_days(session, tenant_id, agent_id))
+    end = cutoff(snapshot.now, retention_days(snapshot.session, tenant_id, agent_id))
     return chosen if end is None else [*chosen, col(ConversationRow.ended_at) > end]
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from agentmem.archival.recall import Recall
     from agentmem.archival.store import ArchivalStore
     from agentmem.conversations.store import ConversationStore
-    from agentmem.database import Database
     from agentmem.models import Scope
+    from agentmem.transaction import Transactions
 
 _CONSIDERED: Final = 200
 """How many of the newest lines are weighed where there is no question."""
@@ -22,16 +22,16 @@ class Retriever:
     """Chooses the facts that a conversation's prompts are given.
 
     Args:
-        database: Where they are kept.
+        transactions: What reads them.
         conversations: Whose they are.
         archival: The facts, by how new and how sure they are.
         recall: The facts, by what is asked.
     """
 
     def __init__(
-        self, database: Database, conversations: ConversationStore, archival: ArchivalStore, recall: Recall
+        self, transactions: Transactions, conversations: ConversationStore, archival: ArchivalStore, recall: Recall
     ) -> None:
-        self._database = database
+        self._transactions = transactions
         self._conversations = conversations
         self._archival = archival
         self._recall = recall
@@ -58,15 +58,15 @@ class Retriever:
         return list(found.values())
 
     def _newest(self, scope: Scope) -> dict[str, str]:
-        with self._database.read() as session:
+        with self._transactions.read() as snapshot:
             lines = self._archival.newest(
-                session,
+                snapshot,
                 scope,
                 limit=_CONSIDERED,
                 min_confidence=TRUSTED.min_confidence,
                 without_source=TRUSTED.without_source,
             )
-        return {line.id: line.content for line in prompts.foremost(lines, self._conversations.now())}
+        return {line.id: line.content for line in prompts.foremost(lines, snapshot.now)}
 
     def _answering(self, scope: Scope, query: str) -> dict[str, str]:
         wish = Wish(

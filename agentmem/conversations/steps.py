@@ -96,14 +96,12 @@ class Rules:
     """What the settings of the store say about conversations.
 
     Args:
-        max_fact_days: The longest a key-value fact lives.
         max_value_bytes: The most bytes of one, as JSON.
         max_id_chars: The most characters of an id.
         idle_minutes: When a conversation left open ends by itself.
         reads_transcripts: Whether there is a model that reads what was said.
     """
 
-    max_fact_days: int
     max_value_bytes: int
     max_id_chars: int
     idle_minutes: int

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlmodel import Session, col, select
 
-from agentmem import lifetimes, revisions
+from agentmem import lifetimes
 from agentmem.contacts.reading import find_header, read_facts, read_memory
 from agentmem.contacts.writing import MemoryWrites
 from agentmem.conversations import contexts, looking
@@ -23,16 +23,17 @@ from agentmem.errors import ConflictError, InvalidInputError
 from agentmem.models import Scope
 from agentmem.tables import ConversationRow, MessageRow
 from agentmem.text.secrets import redact
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from agentmem.agents.settings import AgentSettings, AgentStore
     from agentmem.contacts.store import ContactStore
     from agentmem.conversations.merging import Merging
-    from agentmem.database import Database
     from agentmem.records import Json, Status
+    from agentmem.transaction import Snapshot, Transaction, Transactions
 
 _OPEN: Final = "open"
 _PENDING: Final = "pending"
@@ -45,8 +46,7 @@ class ConversationStore:
     """The conversations of every tenant.
 
     Args:
-        database: Where they are kept.
-        clock: What time it is.
+        transactions: What reads and writes them.
         agents: What is configured for their agents.
         contacts: Who they are with.
         merging: What makes one of two contacts.
@@ -55,16 +55,14 @@ class ConversationStore:
 
     def __init__(
         self,
-        database: Database,
-        clock: Callable[[], datetime],
+        transactions: Transactions,
         *,
         agents: AgentStore,
         contacts: ContactStore,
         merging: Merging,
         rules: Rules,
     ) -> None:
-        self._database = database
-        self._clock = clock
+        self._transactions = transactions
         self._agents = agents
         self._contacts = contacts
         self._merging = merging
@@ -72,7 +70,7 @@ class ConversationStore:
 
     def now(self) -> datetime:
         """The time."""
-        return revisions.now(self._clock)
+        return self._transactions.now()
 
     def start(self, tenant_id: str, opening: Opening) -> Begun:
         """Begin a conversation: whose it is, and what its agent knows of them.
@@ -82,13 +80,14 @@ class ConversationStore:
             ConflictError: The thread has an open conversation.
             InvalidInputError: A value of the state cannot be kept, or what says who is calling is no text.
         """
+        conversation_id = uuid4().hex
 
-        def body(session: Session) -> Begun:
-            now = self.now()
+        def body(tx: Transaction) -> Begun:
+            session, now = tx.session, tx.now
             settings = self._agents.get(session, tenant_id, opening.agent_id, opening.version)
             state = self._state(settings, opening.caller.state)
             row = ConversationRow(
-                id=uuid4().hex,
+                id=conversation_id,
                 tenant_id=tenant_id,
                 agent_id=opening.agent_id,
                 version=opening.version,
@@ -100,14 +99,14 @@ class ConversationStore:
                 context=contexts.NO_CONTEXT,
                 extraction="none",
             )
-            step = _Step(session, row, settings, now)
-            self._identify(step, opening.caller)
-            self._free(session, tenant_id, opening.thread_id, now)
+            step = _Step(tx, row, settings)
+            self._identify(tx, step, opening.caller)
+            self._free(tx, tenant_id, opening.thread_id)
             session.add(row)
             session.flush()
             return _begun(step, state, self._turn(step))
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
     def resume(self, tenant_id: str, conversation_id: str) -> Begun:
         """Go on with an open conversation.
@@ -116,8 +115,8 @@ class ConversationStore:
             NotFoundError: There is none of this id.
             InvalidInputError: It is over.
         """
-        with self._database.read() as session:
-            step = self._open(session, tenant_id, conversation_id)
+        with self._transactions.read() as snapshot:
+            step = self._open(snapshot, looking.find(snapshot, tenant_id, conversation_id))
             return _begun(step, self._state(step.settings, {}), self._turn(step))
 
     def reading(self, tenant_id: str, conversation_id: str) -> Reading:
@@ -127,8 +126,8 @@ class ConversationStore:
             NotFoundError: There is none of this id.
             InvalidInputError: It is over.
         """
-        with self._database.read() as session:
-            step = self._open(session, tenant_id, conversation_id)
+        with self._transactions.read() as snapshot:
+            step = self._open(snapshot, looking.find(snapshot, tenant_id, conversation_id))
             return Reading(step.scope, frozenset(contexts.unpacked(step.row.context).line_ids))
 
     def add(
@@ -151,17 +150,17 @@ class ConversationStore:
             InvalidInputError: It is over.
         """
 
-        def body(session: Session) -> Turn:
-            step = self._go_on(session, tenant_id, conversation_id)
+        def body(tx: Transaction) -> Turn:
+            step = self._go_on(tx, tenant_id, conversation_id)
             if caller is not None:
-                self._identify(step, caller)
+                self._identify(tx, step, caller)
             if step.scope is not None:
-                self._store(step, step.scope, said)
+                self._store(tx, step, step.scope, said)
             if new_turn or caller is not None:
                 return self._turn(step)
             return Turn(step.row.contact_id or "")
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
     def note_shown(self, tenant_id: str, conversation_id: str, line_ids: Sequence[str]) -> None:
         """Keep which remembered facts were put into a prompt.
@@ -171,11 +170,11 @@ class ConversationStore:
             InvalidInputError: It is over.
         """
 
-        def body(session: Session) -> None:
-            row = self._go_on(session, tenant_id, conversation_id).row
+        def body(tx: Transaction) -> None:
+            row = self._go_on(tx, tenant_id, conversation_id).row
             row.context = contexts.with_lines(row.context, line_ids)
 
-        self._database.write(body)
+        self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
     def note(self, tenant_id: str, conversation_id: str, **outcome: str | None) -> None:
         """Keep what became of a conversation: `qa`, `handoff_to`, `handoff_reason`.
@@ -185,12 +184,12 @@ class ConversationStore:
             InvalidInputError: It is over.
         """
 
-        def body(session: Session) -> None:
-            row = self._go_on(session, tenant_id, conversation_id).row
+        def body(tx: Transaction) -> None:
+            row = self._go_on(tx, tenant_id, conversation_id).row
             for name, value in outcome.items():
                 setattr(row, name, None if value is None else redact(value))
 
-        self._database.write(body)
+        self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
     def end(self, tenant_id: str, conversation_id: str, ending: Ending) -> bool:
         """End a conversation, and keep what its state has for memory; one that is over is left as it is.
@@ -203,36 +202,35 @@ class ConversationStore:
             InvalidInputError: What says who was calling is no text.
         """
 
-        def body(session: Session) -> bool:
-            step = self._step(session, tenant_id, conversation_id, to_write=True)
+        def body(tx: Transaction) -> bool:
+            step = self._step(tx, looking.find_to_write(tx, tenant_id, conversation_id))
             if step.row.status != _OPEN:
                 return False
             if ending.caller is not None:
-                self._identify(step, ending.caller)
+                self._identify(tx, step, ending.caller)
             if step.scope is not None:
-                self._store(step, step.scope, ending.said)
+                self._store(tx, step, step.scope, ending.said)
                 if ending.status == "ended":
-                    self._keep(step, step.scope, ending.keep)
+                    self._keep(tx, step, step.scope, ending.keep)
             to_read = ending.deferred or self._rules.reads_transcripts
-            _close(step, ending.status, max(step.now, step.row.started_at), to_read=to_read)
+            _close(step, ending.status, max(tx.now, step.row.started_at), to_read=to_read)
             return step.row.extraction == _PENDING
 
-        return self._database.write(body)
+        return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
-    def end_idle(self, session: Session, now: datetime, limit: int) -> int:
+    def end_idle(self, tx: Transaction, limit: int) -> int:
         """End conversations of any tenant that were left open, the longest idle first.
 
         Their end is when they were last heard of, so that none is kept for longer because nobody ended it.
 
         Args:
-            session: The transaction.
-            now: What time it is.
+            tx: The transaction.
             limit: How many at most.
 
         Returns:
             How many were ended.
         """
-        idle = lifetimes.back(now, timedelta(minutes=self._rules.idle_minutes))
+        idle = lifetimes.back(tx.now, timedelta(minutes=self._rules.idle_minutes))
         statement = (
             select(ConversationRow)
             .where(ConversationRow.status == _OPEN, col(ConversationRow.last_active_at) <= idle)
@@ -240,89 +238,72 @@ class ConversationStore:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        rows = session.exec(statement).all()
+        rows = tx.session.exec(statement).all()
         for row in rows:
-            self._close_idle(session, row, now)
+            self._close_idle(tx, row)
         return len(rows)
 
-    def _step(self, session: Session, tenant_id: str, conversation_id: str, *, to_write: bool) -> _Step:
-        """A conversation, locked where it is to be written, and its agent's settings as they are now."""
-        now = self.now()
-        row = looking.find(session, tenant_id, conversation_id, now, to_write=to_write)
-        return _Step(session, row, self._agents.get(session, tenant_id, row.agent_id, row.version), now)
+    def _step(self, snapshot: Snapshot, row: ConversationRow) -> _Step:
+        """A conversation and its agent's settings as they are now."""
+        settings = self._agents.get(snapshot.session, row.tenant_id, row.agent_id, row.version)
+        return _Step(snapshot, row, settings)
 
-    def _open(self, session: Session, tenant_id: str, conversation_id: str, *, to_write: bool = False) -> _Step:
+    def _open(self, snapshot: Snapshot, row: ConversationRow) -> _Step:
         """The same, of a conversation that is not over."""
-        step = self._step(session, tenant_id, conversation_id, to_write=to_write)
+        step = self._step(snapshot, row)
         if step.row.status != _OPEN:
             raise InvalidInputError(
                 "it is over", field="conversation", advice="start another one", code="conversation_over"
             )
         return step
 
-    def _go_on(self, session: Session, tenant_id: str, conversation_id: str) -> _Step:
+    def _go_on(self, tx: Transaction, tenant_id: str, conversation_id: str) -> _Step:
         """An open conversation, locked, that was heard of at this moment."""
-        step = self._open(session, tenant_id, conversation_id, to_write=True)
-        step.row.last_active_at = max(step.now, step.row.last_active_at)
+        step = self._open(tx, looking.find_to_write(tx, tenant_id, conversation_id))
+        step.row.last_active_at = max(tx.now, step.row.last_active_at)
         return step
 
     def _state(self, settings: AgentSettings, given: Mapping[str, object]) -> State:
         return State(settings.state_keys, max_bytes=self._rules.max_value_bytes, given=given)
 
-    def _free(self, session: Session, tenant_id: str, thread_id: str | None, now: datetime) -> None:
+    def _free(self, tx: Transaction, tenant_id: str, thread_id: str | None) -> None:
         """Make sure that a thread has no open conversation; one that outlived its retention is ended.
 
         It comes after the people are locked, for it may lock a row.
         """
-        row = None if thread_id is None else looking.open_in_thread(session, tenant_id, thread_id)
+        row = None if thread_id is None else looking.open_in_thread(tx.session, tenant_id, thread_id)
         if row is None:
             return
-        if not looking.is_over(session, row, now):
+        if not looking.is_over(tx, row):
             raise ConflictError(
                 "this thread has an open conversation",
                 field="thread_id",
                 advice="go on with it: mem.conversations.resume(mem.conversations.find(thread_id=…).id)",
                 code="conversation_open",
             )
-        row = looking.open_in_thread(session, tenant_id, row.thread_id or "", to_write=True)
+        row = looking.open_in_thread(tx.session, tenant_id, row.thread_id or "", to_write=True)
         if row is not None:
-            self._close_idle(session, row, now)
-            session.flush()
+            self._close_idle(tx, row)
+            tx.session.flush()
 
-    def _identify(self, step: _Step, caller: Caller) -> None:
+    def _identify(self, tx: Transaction, step: _Step, caller: Caller) -> None:
         """Say whose the conversation is, once, and keep what its agent has of them at this moment."""
         known = identified(caller, step.settings, limit=self._rules.max_id_chars)
         if step.row.contact_id is not None or not known:
             return
-        session, tenant_id = step.session, step.row.tenant_id
-        resolved = self._contacts.resolve(
-            session, tenant_id, known.identities, user_id=known.user_id, moment=step.now, name=caller.name
-        )
+        tenant_id = step.row.tenant_id
+        resolved = self._contacts.resolve(tx, tenant_id, known.identities, user_id=known.user_id, name=caller.name)
         if resolved.contact is None:
             return
         for loser_id in resolved.absorb:
-            self._merging.absorb(
-                session,
-                tenant_id,
-                loser_id,
-                resolved.contact.id,
-                moment=step.now,
-                actor=ASSISTANT,
-                conversation_id=step.row.id,
-            )
+            self._merging.absorb(tx, tenant_id, loser_id, resolved.contact.id)
         step.row.contact_id = resolved.contact.id
         if step.scope is not None:
             step.row.context = self._context(step, step.scope)
 
     def _context(self, step: _Step, scope: Scope) -> str:
-        memory = read_memory(
-            step.session,
-            scope,
-            now=step.now,
-            recent_messages=step.settings.recent_messages,
-            max_fact_days=self._rules.max_fact_days,
-        )
-        header = find_header(step.session, scope)
+        memory = read_memory(step.snapshot, scope, recent_messages=step.settings.recent_messages)
+        header = find_header(step.snapshot.session, scope)
         return contexts.packed(memory, summary_at=None if header is None else header.summary_updated_at)
 
     def _turn(self, step: _Step) -> Turn:
@@ -330,14 +311,14 @@ class ConversationStore:
         scope = step.scope
         if scope is None:
             return Turn(step.row.contact_id or "", fields={})
-        fields = dict(read_facts(step.session, scope, now=step.now, max_fact_days=self._rules.max_fact_days))
-        if step.settings.analytics_enabled and (first := first_interaction(step.session, scope, now=step.now)):
+        fields = dict(read_facts(step.snapshot, scope))
+        if step.settings.analytics_enabled and (first := first_interaction(step.snapshot, scope)):
             fields |= first.fields()
         return Turn(scope.user_id, fields=fields)
 
-    def _store(self, step: _Step, scope: Scope, said: Sequence[Said]) -> None:
+    def _store(self, tx: Transaction, step: _Step, scope: Scope, said: Sequence[Said]) -> None:
         """Store messages after those that are there, without those that are among them."""
-        session, conversation_id = step.session, step.row.id
+        session, conversation_id = tx.session, step.row.id
         new = _not_stored(session, conversation_id, said)
         if not new:
             return
@@ -345,7 +326,7 @@ class ConversationStore:
         last = session.exec(stored.order_by(col(MessageRow.position).desc()).limit(1)).first()
         first, not_before = (1, new[0].at) if last is None else (last.position + 1, last.created_at)
         moments = accumulate((max(not_before, message.at) for message in new), max)  # clocks are set back
-        memory_id = self._writes(step, scope).memory_id
+        memory_id = self._writes(tx, scope).memory_id
         session.add_all(
             MessageRow(
                 id=uuid4().hex,
@@ -361,39 +342,26 @@ class ConversationStore:
         )
         session.flush()
 
-    def _keep(self, step: _Step, scope: Scope, values: Mapping[str, Json]) -> None:
+    def _keep(self, tx: Transaction, step: _Step, scope: Scope, values: Mapping[str, Json]) -> None:
         """Patch the key-value facts with what the state has under the agent's keys."""
         lives = step.settings.state_keys
         kept = {key: value for key, value in values.items() if key in lives}
-        writes = self._writes(step, scope)
-        writes.patch_facts(kept, ttl_days=lives)
-        writes.finish()
+        self._writes(tx, scope).patch_facts(kept, ttl_days=lives)
 
-    def _writes(self, step: _Step, scope: Scope) -> MemoryWrites:
-        return MemoryWrites(
-            step.session,
-            scope,
-            moment=step.now,
-            actor=ASSISTANT,
-            source=ASSISTANT,
-            max_fact_days=self._rules.max_fact_days,
-            max_value_bytes=self._rules.max_value_bytes,
-            conversation_id=step.row.id,
-        )
+    def _writes(self, tx: Transaction, scope: Scope) -> MemoryWrites:
+        return MemoryWrites(tx, scope, source=ASSISTANT, max_value_bytes=self._rules.max_value_bytes)
 
-    def _close_idle(self, session: Session, row: ConversationRow, now: datetime) -> None:
-        settings = self._agents.get(session, row.tenant_id, row.agent_id, row.version)
-        _close(_Step(session, row, settings, now), "ended", row.last_active_at, to_read=True)
+    def _close_idle(self, tx: Transaction, row: ConversationRow) -> None:
+        _close(self._step(tx, row), "ended", row.last_active_at, to_read=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One conversation in one transaction, its agent's settings as they are now, and the moment."""
+    """One conversation at one moment, and its agent's settings as they are then."""
 
-    session: Session
+    snapshot: Snapshot
     row: ConversationRow
     settings: AgentSettings
-    now: datetime
 
     @property
     def scope(self) -> Scope | None:
@@ -426,7 +394,7 @@ def _close(step: _Step, status: Status, at: datetime, *, to_read: bool) -> None:
     row.status = status
     row.ended_at = row.last_active_at = at
     learns = to_read and status == "ended" and step.scope is not None
-    row.extraction = _PENDING if learns and _has_messages(step.session, row) else "none"
+    row.extraction = _PENDING if learns and _has_messages(step.snapshot.session, row) else "none"
 
 
 def _has_messages(session: Session, row: ConversationRow) -> bool:

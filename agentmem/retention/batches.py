@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    Batch: TypeAlias = Callable[[Session], int]
+    from agentmem.transaction import Snapshot, Transaction
+
+    Batch: TypeAlias = Callable[[Transaction], int]
 
 ROWS: Final = 500
 """The most rows of one batch."""
@@ -45,14 +47,13 @@ KEY_DAYS: Final = 30
 """How long an idempotency key is known."""
 
 
-def batches(session: Session, *, now: datetime, max_fact_days: int) -> Iterator[tuple[str, Batch]]:
+def batches(snapshot: Snapshot) -> Iterator[tuple[str, Batch]]:
     """All that deletes what is over, each with the kind that it deletes; what hangs off something comes before it.
 
     Args:
-        session: The snapshot to read the retentions from.
-        now: What time it is.
-        max_fact_days: The longest a key-value fact lives.
+        snapshot: What the retentions are read from, and the moment.
     """
+    session, now, max_fact_days = snapshot.session, snapshot.now, snapshot.max_fact_days
     written_at, ends = col(FactRow.updated_at), col(FactRow.expires_at)
     yield "facts", _deletion(FactRow, or_(written_at <= lifetimes.cutoff(now, max_fact_days), ends <= now))
     for days in lifetimes.retentions(session):
@@ -103,7 +104,7 @@ def _of_retention(days: int, *, now: datetime, max_fact_days: int) -> Iterator[t
             lifetimes.kept_for(days, entry.tenant_id, entry.agent_id),
         ),
     )
-    yield "lines", lambda session: erasing.bury_expired(session, days=days, now=now, limit=ROWS)
+    yield "lines", lambda tx: erasing.tombstone_expired(tx, days=days, limit=ROWS)
 
 
 def _changes_without_texts(now: datetime, max_fact_days: int) -> Batch:
@@ -186,9 +187,9 @@ def _longest_retentions(session: Session) -> Sequence[tuple[str, int | None]]:
 def _deletion(row: type[Base], *over: ColumnElement[bool]) -> Batch:
     """Delete rows that meet the conditions."""
 
-    def batch(session: Session) -> int:
-        some = _locked(session, row, over)
-        return session.exec(delete(row).where(some, *over)).rowcount
+    def batch(tx: Transaction) -> int:
+        some = _locked(tx.session, row, over)
+        return tx.session.exec(delete(row).where(some, *over)).rowcount
 
     return batch
 
@@ -196,9 +197,9 @@ def _deletion(row: type[Base], *over: ColumnElement[bool]) -> Batch:
 def _emptying(row: type[Base], *over: ColumnElement[bool], values: Mapping[str, object]) -> Batch:
     """Give rows that meet the conditions these values, with which they do not meet them any more."""
 
-    def batch(session: Session) -> int:
-        some = _locked(session, row, over)
-        return session.exec(update(row).where(some, *over).values(values)).rowcount
+    def batch(tx: Transaction) -> int:
+        some = _locked(tx.session, row, over)
+        return tx.session.exec(update(row).where(some, *over).values(values)).rowcount
 
     return batch
 

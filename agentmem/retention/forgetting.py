@@ -17,7 +17,7 @@ from agentmem.contacts.reading import find_header
 from agentmem.contacts.writing import erase_memory
 from agentmem.conversations.contexts import NO_CONTEXT
 from agentmem.errors import BackendError
-from agentmem.merged import ids_of, lock_people
+from agentmem.merged import ids_of
 from agentmem.models import Scope
 from agentmem.records import ForgetReceipt
 from agentmem.retention import traces
@@ -38,17 +38,20 @@ from agentmem.tables import (
     SearchIndexRow,
     ThreadRow,
 )
+from agentmem.transaction import Writer
 from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlmodel.sql.expression import SelectOfScalar
 
     from agentmem.archival.chroma_index import ChromaIndex
-    from agentmem.database import Database
+    from agentmem.transaction import Transaction, Transactions
+
+
+_OPERATOR: Final = Writer("operator")
 
 
 class Checkpointer(Protocol):
@@ -62,17 +65,16 @@ class Forgetting:
     """Erases what is known of a person, under any id of theirs.
 
     Args:
-        database: Where it is kept.
+        transactions: What reads and writes it.
         index: What holds vectors of it.
-        clock: What time it is.
     """
 
-    def __init__(self, database: Database, index: ChromaIndex, clock: Callable[[], datetime]) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions, index: ChromaIndex) -> None:
+        self._transactions = transactions
+        self._database = transactions.database
         self._index = index
-        self._clock = clock
 
-    def reset(self, scope: Scope, *, actor: str) -> None:
+    def reset(self, scope: Scope, *, writer: Writer) -> None:
         """Let an agent know nothing more of a contact.
 
         Its blocks, its lines and its contact memory of them are deleted. The
@@ -80,9 +82,9 @@ class Forgetting:
 
         Args:
             scope: The contact and the agent.
-            actor: Who wants it.
+            writer: Who wants it.
         """
-        self._database.write(partial(self._reset, scope=scope, actor=actor))
+        self._transactions.write(partial(_reset, scope=scope), writer=writer)
 
     def forget(
         self, tenant_id: str, user_id: str, *, wait: bool, checkpointer: Checkpointer | None = None
@@ -102,11 +104,11 @@ class Forgetting:
         named = self._threads(tenant_id, user_id) if checkpointer else set[str]()
         _delete_threads(checkpointer, named)  # a checkpointer that fails leaves everything to be asked for again
         keeps = checkpointer is not None
-        erased = self._database.write(partial(self._erase, tenant_id=tenant_id, user_id=user_id, keeps_threads=keeps))
+        erase = partial(self._erase, tenant_id=tenant_id, user_id=user_id, keeps_threads=keeps)
+        erased = self._transactions.write(erase, writer=_OPERATOR)
         if checkpointer:
             _delete_threads(checkpointer, erased.threads)  # once more: a run of theirs may have gone on meanwhile
-            moment = revisions.now(self._clock)
-            self._database.write(partial(threads.empty, thread_ids=erased.threads, moment=moment))
+            self._transactions.write(partial(threads.empty, thread_ids=erased.threads), writer=_OPERATOR)
         left = traces.remove(self._database, self._index) if wait else traces.pending(self._database, self._index)
         with self._database.read() as session:
             urls = session.exec(select(SearchIndexRow.url)).all()
@@ -118,48 +120,14 @@ class Forgetting:
             ),
         )
 
-    def _reset(self, session: Session, *, scope: Scope, actor: str) -> None:
-        lock_people(session, scope.tenant_id, scope.user_id)
-        moment = revisions.now(self._clock)
-        user_id, *_ = ids_of(session, scope.tenant_id, scope.user_id)
-        scope = Scope(scope.tenant_id, user_id, scope.agent_id)
-        agent_id = scope.agent_id or ""
-        known = find_header(session, scope) is not None
-        erase_memory(session, scope)
-        session.exec(
-            update(ConversationRow)
-            .where(
-                col(ConversationRow.tenant_id) == scope.tenant_id,
-                col(ConversationRow.contact_id) == user_id,
-                col(ConversationRow.agent_id) == agent_id,
-            )
-            .values(_NOTHING_SAID)
-        )
-        blocks = select(MemoryBlockRow).where(revisions.within(scope), col(MemoryBlockRow.deleted_at).is_(None))
-        for row in session.exec(blocks.order_by(col(MemoryBlockRow.id)).with_for_update()).all():
-            known = True
-            if row.block_type == ARCHIVAL:
-                gone = {"description": "", "read_only": False, "deleted_at": moment}
-                writes = LineWrites(session, scope, row, moment=moment, actor=actor, **gone)
-                writes.bury([line.id for line in live_rows(session, row)])
-            else:
-                revisions.erase(session, row, moment=moment, actor=actor)
-        changes.empty(
-            session,
-            col(MemoryChangeRow.tenant_id) == scope.tenant_id,
-            col(MemoryChangeRow.user_id) == user_id,
-            col(MemoryChangeRow.agent_id) == agent_id,
-        )
-        if known:
-            changes.record(session, scope, [Change("memory", "removed", agent_id)], actor=actor, moment=moment)
-
     def _threads(self, tenant_id: str, user_id: str) -> set[str]:
         with self._database.read() as session:
             return _threads_of(session, tenant_id, ids_of(session, tenant_id, user_id))
 
-    def _erase(self, session: Session, *, tenant_id: str, user_id: str, keeps_threads: bool) -> _Erased:
+    def _erase(self, tx: Transaction, *, tenant_id: str, user_id: str, keeps_threads: bool) -> _Erased:
         """Erase all but, if they are kept, the names of the threads: those are erased when the threads are."""
-        lock_people(session, tenant_id, user_id)
+        session = tx.session
+        tx.lock(tenant_id, user_id)
         ids = ids_of(session, tenant_id, user_id)
         begun = _threads_of(session, tenant_id, ids)
         counts = {what: session.exec(statement).one() for what, statement in _counts(tenant_id, ids).items()}
@@ -169,15 +137,49 @@ class Forgetting:
         session.exec(delete(ContactRow).where(*contact))  # and with it conversations, messages, contact memory
         session.exec(delete(MemoryChangeRow).where(*entry))
         session.exec(delete(IdempotencyKeyRow).where(*key))
-        moment = revisions.now(self._clock)
         if keeps_threads:
-            threads.keep(session, Scope(tenant_id, user_id), begun, moment=moment)
+            threads.keep(tx, Scope(tenant_id, user_id), begun)
         else:
-            threads.empty(session, begun, moment=moment)
+            threads.empty(tx, begun)
         tombstones = erasing.erase(session, tenant_id, ids)
         if self._database.is_file and (tombstones or any(counts.values())):
             traces.note(session)
         return _Erased(counts, begun)
+
+
+def _reset(tx: Transaction, *, scope: Scope) -> None:
+    session = tx.session
+    tx.lock(scope.tenant_id, scope.user_id)
+    user_id, *_ = ids_of(session, scope.tenant_id, scope.user_id)
+    scope = Scope(scope.tenant_id, user_id, scope.agent_id)
+    agent_id = scope.agent_id or ""
+    known = find_header(session, scope) is not None
+    erase_memory(session, scope)
+    session.exec(
+        update(ConversationRow)
+        .where(
+            col(ConversationRow.tenant_id) == scope.tenant_id,
+            col(ConversationRow.contact_id) == user_id,
+            col(ConversationRow.agent_id) == agent_id,
+        )
+        .values(_NOTHING_SAID)
+    )
+    blocks = select(MemoryBlockRow).where(revisions.within(scope), col(MemoryBlockRow.deleted_at).is_(None))
+    for row in session.exec(blocks.order_by(col(MemoryBlockRow.id)).with_for_update()).all():
+        known = True
+        if row.block_type == ARCHIVAL:
+            gone = {"description": "", "read_only": False, "deleted_at": tx.now}
+            LineWrites(tx, scope, row, **gone).tombstone([line.id for line in live_rows(session, row)])
+        else:
+            revisions.erase(tx, row)
+    changes.empty(
+        session,
+        col(MemoryChangeRow.tenant_id) == scope.tenant_id,
+        col(MemoryChangeRow.user_id) == user_id,
+        col(MemoryChangeRow.agent_id) == agent_id,
+    )
+    if known:
+        tx.record(scope, [Change("memory", "removed", agent_id)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from agentmem.records import MemoryChange
+    from agentmem.transaction import Snapshot
 
 
 def ids_beginning(session: Session, tenant_id: str, prefix: str, *, limit: int) -> list[str]:
@@ -36,32 +37,23 @@ def ids_beginning(session: Session, tenant_id: str, prefix: str, *, limit: int) 
 
 
 def feed(
-    session: Session,
-    tenant_id: str,
-    user_id: str,
-    *,
-    since: int | datetime | None,
-    limit: int,
-    now: datetime,
-    max_fact_days: int,
+    snapshot: Snapshot, tenant_id: str, user_id: str, *, since: int | datetime | None, limit: int
 ) -> list[MemoryChange]:
     """The changes of a person's memory, oldest first.
 
     Args:
-        session: The snapshot.
+        snapshot: What it is read from.
         tenant_id: The account.
         user_id: Any id of theirs.
         since: The number of the last change that is known, or a moment, whose whole hour counts.
         limit: How many at most.
-        now: What time it is.
-        max_fact_days: The longest a key-value fact lives.
     """
     chosen = [
         col(MemoryChangeRow.tenant_id) == tenant_id,
-        col(MemoryChangeRow.user_id).in_(ids_of(session, tenant_id, user_id)),
+        col(MemoryChangeRow.user_id).in_(ids_of(snapshot.session, tenant_id, user_id)),
     ]
     if isinstance(since, datetime):
         chosen.append(col(MemoryChangeRow.at) >= hour(since))
     elif since is not None:
         chosen.append(col(MemoryChangeRow.id) > since)
-    return changes.feed(session, *chosen, now=now, max_fact_days=max_fact_days, limit=limit)
+    return changes.feed(snapshot.session, *chosen, now=snapshot.now, max_fact_days=snapshot.max_fact_days, limit=limit)

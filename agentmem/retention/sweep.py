@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlmodel import Session, col, select, update
 
-from agentmem import inputs, revisions
+from agentmem import inputs
 from agentmem.archival import erasing
 from agentmem.conversations.contexts import NO_CONTEXT, without_expired
 from agentmem.database import rows
@@ -17,14 +17,17 @@ from agentmem.records import SweepReport
 from agentmem.retention import traces
 from agentmem.retention.batches import ROWS, batches
 from agentmem.tables import ConversationRow
+from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from agentmem.archival.chroma_index import ChromaIndex
-    from agentmem.database import Database
     from agentmem.retention.batches import Batch
+    from agentmem.transaction import Snapshot, Transaction, Transactions
+
+_SWEEP: Final = Writer("sweep")
 
 _HEADERS: Final = 100
 
@@ -36,27 +39,21 @@ class Sweeping:
     transactions is a small one that stands for itself.
 
     Args:
-        database: Where it is kept.
+        transactions: What reads and writes it.
         index: What holds vectors of it.
-        clock: What time it is.
-        end_idle: Ends conversations that were left open: a session, what time it is, and how many at most.
-        max_fact_days: The longest a key-value fact lives.
+        end_idle: Ends conversations that were left open: a transaction, and how many at most.
     """
 
     def __init__(
         self,
-        database: Database,
+        transactions: Transactions,
         index: ChromaIndex,
-        clock: Callable[[], datetime],
         *,
-        end_idle: Callable[[Session, datetime, int], int],
-        max_fact_days: int,
+        end_idle: Callable[[Transaction, int], int],
     ) -> None:
-        self._database = database
+        self._transactions = transactions
         self._index = index
-        self._clock = clock
         self._end_idle = end_idle
-        self._max_fact_days = max_fact_days
 
     def sweep(self, now: datetime | None = None) -> SweepReport:
         """End what was left open, delete what is over, and remove the traces of who was forgotten.
@@ -68,23 +65,23 @@ class Sweeping:
             InvalidInputError: Not an aware datetime.
             BackendError: The database could not do it; what was deleted until then stays deleted.
         """
-        now = revisions.now(self._clock) if now is None else inputs.timestamp("now", now)
-        ended = self._all(lambda session: self._end_idle(session, now, ROWS))
-        with self._database.read() as session:
-            to_delete = list(batches(session, now=now, max_fact_days=self._max_fact_days))
+        now = self._transactions.now() if now is None else inputs.timestamp("now", now)
+        ended = self._all(lambda tx: self._end_idle(tx, ROWS), now)
+        with self._transactions.read(now) as snapshot:
+            to_delete = list(batches(snapshot))
         deleted = Counter[str]()
         for kind, batch in to_delete:
-            deleted[kind] += self._all(batch)
+            deleted[kind] += self._all(batch, now)
         deleted["contexts"] += self._cut_contexts(now)
         in_index = traces.remove_from_index(self._index)
-        deleted["tombstones"] += self._clear_tombstones()  # now that the index knows of them
-        in_files = traces.remove_from_files(self._database)
+        deleted["tombstones"] += self._clear_tombstones(now)  # now that the index knows of them
+        in_files = traces.remove_from_files(self._transactions.database)
         return SweepReport(ended, {kind: count for kind, count in deleted.items() if count}, (*in_index, *in_files))
 
-    def _all(self, batch: Batch) -> int:
+    def _all(self, batch: Batch, now: datetime) -> int:
         """Repeat a batch until there is nothing more to do."""
         total = 0
-        while done := self._database.write(batch):
+        while done := self._transactions.write(batch, writer=_SWEEP, now=now):
             total += done
         return total
 
@@ -92,26 +89,27 @@ class Sweeping:
         """Take what is over out of what agents had, as it is kept with their conversations."""
         cut, last = 0, ""
         while True:
-            with self._database.read() as session:
-                page = _contexts(session, after=last)
+            with self._transactions.read(now) as snapshot:
+                page = _contexts(snapshot.session, after=last)
             if not page:
                 return cut
             last = page[-1].id
-            left = [(row.id, row.context, self._left_of(row.context, row.days, now)) for row in page]
+            left = [(row.id, row.context, _left_of(snapshot, row.context, row.days)) for row in page]
             changed = [one for one in left if one[1] != one[2]]
             if changed:
-                cut += self._database.write(partial(_replace_contexts, changed=changed))
+                cut += self._transactions.write(partial(_replace_contexts, changed=changed), writer=_SWEEP, now=now)
 
-    def _left_of(self, context: str, days: int | None, now: datetime) -> str:
-        return without_expired(context, now=now, days=days, most_days=self._max_fact_days)
-
-    def _clear_tombstones(self) -> int:
-        with self._database.read() as session:
-            spare = erasing.spare_tombstones(session)
+    def _clear_tombstones(self, now: datetime) -> int:
+        with self._transactions.read(now) as snapshot:
+            spare = erasing.spare_tombstones(snapshot.session)
         return sum(
-            self._all(partial(erasing.clear, spare=spare[begin : begin + _HEADERS], limit=ROWS))
+            self._all(partial(erasing.clear, spare=spare[begin : begin + _HEADERS], limit=ROWS), now)
             for begin in range(0, len(spare), _HEADERS)
         )
+
+
+def _left_of(snapshot: Snapshot, context: str, days: int | None) -> str:
+    return without_expired(context, now=snapshot.now, days=days, most_days=snapshot.max_fact_days)
 
 
 def _contexts(session: Session, *, after: str) -> Sequence[Any]:
@@ -122,14 +120,14 @@ def _contexts(session: Session, *, after: str) -> Sequence[Any]:
     return rows(session, statement.order_by(col(row.id)).limit(ROWS))
 
 
-def _replace_contexts(session: Session, *, changed: Sequence[tuple[str, str, str]]) -> int:
+def _replace_contexts(tx: Transaction, *, changed: Sequence[tuple[str, str, str]]) -> int:
     """Replace contexts, each a conversation's id, the old and the new, unless something came or comes between."""
     row = ConversationRow
     ids = [id_ for id_, _, _ in changed]
     locked = select(row.id).where(col(row.id).in_(ids)).order_by(col(row.id)).with_for_update(skip_locked=True)
-    free = set(session.exec(locked))
+    free = set(tx.session.exec(locked))
     return sum(
-        session.exec(update(row).where(col(row.id) == id_, col(row.context) == old).values(context=new)).rowcount
+        tx.session.exec(update(row).where(col(row.id) == id_, col(row.context) == old).values(context=new)).rowcount
         for id_, old, new in changed
         if id_ in free
     )

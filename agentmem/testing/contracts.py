@@ -26,6 +26,7 @@ from agentmem.tables import ARCHIVAL, ArchivalLineRow
 from agentmem.testing.clock import FrozenClock
 from agentmem.testing.embeddings import HashingEmbeddings
 from agentmem.text.analyzer import Analyzer
+from agentmem.transaction import Transactions, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from agentmem.archival.index import VectorIndex
     from agentmem.models import ArchivalLine
 
+_OPERATOR: Final = Writer("operator")
 _ADA: Final = Scope("acme", "ada")
 _ENGLISH: Final = Analyzer("english")
 _LIMITS: Final = Limits(line_chars=1_000, id_chars=255)
@@ -75,14 +77,14 @@ class _Store:
 
     def remember(self, *texts: str, scope: Scope = _ADA, confidence: float = 1.0) -> list[ArchivalLine]:
         drafts = [Draft(text, "operator", confidence) for text in texts]
-        return self.lines.remember(scope, drafts, actor="operator")
+        return self.lines.remember(scope, drafts, writer=_OPERATOR)
 
     def forget(self, line: ArchivalLine) -> None:
-        self.lines.forget_line(_ADA.tenant_id, _ADA.user_id, line.id, actor="operator")
+        self.lines.forget_line(_ADA.tenant_id, _ADA.user_id, line.id, writer=_OPERATOR)
 
     def rewrite(self, text: str) -> None:
         read = self.lines.get(_ADA)
-        self.lines.update(_ADA, text, expected=read.updated_at, actor="operator")
+        self.lines.update(_ADA, text, expected=read.updated_at, writer=_OPERATOR)
 
     def switch(self, embedder: Embedder) -> None:
         """Make every vector anew with another model, as `reindex(embed=True)` does, and leave the index to notice."""
@@ -136,7 +138,7 @@ class VectorIndexContract(ABC):
             database = Database(folder / "contract.db")
             stack.callback(database.close)
             embedder = Embedder(_ThreeWords(64))
-            lines = ArchivalStore(database, embedder, _ENGLISH, FrozenClock(), _LIMITS)
+            lines = ArchivalStore(Transactions(database, FrozenClock(), max_fact_days=90), embedder, _ENGLISH, _LIMITS)
             index = stack.enter_context(self.open_index(database, folder))
             yield _Store(database, embedder, lines, index)
 

@@ -10,6 +10,7 @@ from agentmem import InvalidInputError
 from agentmem.archival.lines import Draft
 from agentmem.models import Scope
 from agentmem.testing import HashingEmbeddings
+from agentmem.transaction import Writer
 
 SCOPE = Scope("default", "ada", "x")
 
@@ -23,17 +24,15 @@ def learn(mem, clock):
         texts = [*add, *(supersede or {}).values()]
         drafts = [Draft(text, source="extractor", confidence=0.8, conversation_id=conversation_id) for text in texts]
         entries = dict(zip(texts, house.archival.entries(drafts), strict=True))
-        return house.database.write(
-            lambda session: house.archival.learn(
-                session,
+        return house.transactions.write(
+            lambda tx: house.archival.learn(
+                tx,
                 scope,
                 add=[entries[text] for text in add],
                 confirm=confirm or {},
                 supersede={line_id: entries[text] for line_id, text in (supersede or {}).items()},
-                moment=clock.now,
-                actor="extractor",
-                conversation_id=conversation_id,
-            )
+            ),
+            writer=Writer("extractor", conversation_id=conversation_id),
         )
 
     return learn_
@@ -44,8 +43,8 @@ def newest(mem):
     house = mem._house  # noqa: SLF001 - as above
 
     def newest_(scope=SCOPE, limit=50, min_confidence=0.0):
-        with house.database.read() as session:
-            return house.archival.newest(session, scope, limit=limit, min_confidence=min_confidence)
+        with house.transactions.read() as snapshot:
+            return house.archival.newest(snapshot, scope, limit=limit, min_confidence=min_confidence)
 
     return newest_
 
@@ -122,17 +121,15 @@ def test_one_line_can_take_the_place_of_several(mem, memory, learn):
     one, other, stays = memory.remember(["lives in Oslo", "works in Oslo", "likes tea"], agent_id="x")
     house = mem._house  # noqa: SLF001 - as above
     (entry,) = house.archival.entries([Draft("moved to Bergen", source="extractor")])
-    (new,) = house.database.write(
-        lambda session: house.archival.learn(
-            session,
+    (new,) = house.transactions.write(
+        lambda tx: house.archival.learn(
+            tx,
             SCOPE,
             add=[],
             confirm={stays.id: 1.0},
             supersede={one.id: entry, other.id: entry},
-            moment=house.clock(),
-            actor="extractor",
-            conversation_id=None,
-        )
+        ),
+        writer=Writer("extractor"),
     )
     assert text(memory) == "likes tea\nmoved to Bergen"
     assert told(mem, actions={"superseded"}) == [
@@ -227,10 +224,10 @@ def test_lines_are_read_by_id_in_their_scope_only(mem, memory):
     (other,) = memory.remember("three", agent_id="y")
     memory.forget_line(gone.id)
     house = mem._house  # noqa: SLF001 - as above
-    with house.database.read() as session:
+    with house.transactions.read() as snapshot:
         ids = [mine.id, gone.id, other.id, "nobody's", *(f"{number}" for number in range(600))]
-        assert house.archival.lines(session, SCOPE, ids) == {mine.id: "one"}
-        assert house.archival.lines(session, Scope("other", "ada", "x"), ids) == {}
+        assert house.archival.lines(snapshot, SCOPE, ids) == {mine.id: "one"}
+        assert house.archival.lines(snapshot, Scope("other", "ada", "x"), ids) == {}
 
 
 def test_another_models_lines_are_not_learned(open_mem, memory, learn):
@@ -238,17 +235,15 @@ def test_another_models_lines_are_not_learned(open_mem, memory, learn):
     house = open_mem(embeddings=HashingEmbeddings(32))._house  # noqa: SLF001 - as above
     entries = house.archival.entries([Draft("rye", source="extractor")])
     with pytest.raises(InvalidInputError, match="embeddings"):
-        house.database.write(
-            lambda session: house.archival.learn(
-                session,
+        house.transactions.write(
+            lambda tx: house.archival.learn(
+                tx,
                 SCOPE,
                 add=entries,
                 confirm={},
                 supersede={},
-                moment=house.clock(),
-                actor="extractor",
-                conversation_id=None,
-            )
+            ),
+            writer=Writer("extractor"),
         )
     assert text(memory) == "tea"
 
@@ -262,20 +257,17 @@ def test_what_the_caller_undoes_was_never_learned(mem, memory, tables):
     class StopError(Exception):
         pass
 
-    def body(session):
+    def body(tx):
         house.archival.learn(
-            session,
+            tx,
             SCOPE,
             add=entries,
             confirm={},
             supersede={},
-            moment=house.clock(),
-            actor="extractor",
-            conversation_id=None,
         )
         raise StopError
 
     with pytest.raises(StopError):
-        house.database.write(body)
+        house.transactions.write(body, writer=Writer("extractor"))
     assert tables() == before
     assert memory.recall("rye", agent_id="x", min_score=0.3) == []

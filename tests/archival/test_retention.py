@@ -15,6 +15,7 @@ from agentmem import ConflictError, Line
 from agentmem.archival.recall import Filter, Wish
 from agentmem.models import Scope
 from agentmem.testing import FrozenClock, HashingEmbeddings
+from agentmem.transaction import Writer
 
 DAYS = 30
 
@@ -32,7 +33,9 @@ def contents(memory, agent_id="x", query="tea rye oats milk", **options):
 def in_session(mem, call, *arguments, **options):
     """What a call of the archival store gives that takes part in the caller's transaction."""
     house = mem._house  # noqa: SLF001 - only the rooms above call these
-    return house.database.write(lambda session: getattr(house.archival, call)(session, *arguments, **options))
+    return house.transactions.write(
+        lambda tx: getattr(house.archival, call)(tx, *arguments, **options), writer=Writer("test")
+    )
 
 
 @pytest.fixture

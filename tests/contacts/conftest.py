@@ -14,8 +14,10 @@ from agentmem.database import Database
 from agentmem.models import Scope
 from agentmem.settings import Settings
 from agentmem.tables import AgentSettingsRow, ConversationRow, MemoryChangeRow, MessageRow
+from agentmem.transaction import Transactions, Writer
 
 SETTINGS = Settings()
+TEST = Writer("test")
 
 
 def patch(values, **options):
@@ -43,8 +45,17 @@ class Rooms:
         self.url = url
         self.clock = clock
         self.database = Database(url)
-        self.contacts = ContactStore(self.database, clock, default_region="US", max_id_chars=255)
-        self.memories = ContactMemoryStore(self.database, clock, self.contacts, SETTINGS)
+        self.transactions = Transactions(self.database, clock, max_fact_days=90)
+        self.contacts = ContactStore(self.transactions, default_region="US", max_id_chars=255)
+        self.memories = ContactMemoryStore(self.transactions, self.contacts, SETTINGS)
+
+    def run(self, body):
+        """What a body gives that is run in a transaction."""
+        return self.transactions.write(body, writer=TEST)
+
+    def living(self, max_fact_days):
+        """The transactions of a store whose facts live so long."""
+        return Transactions(self.database, self.clock, max_fact_days=max_fact_days)
 
     def person(self, contact_id="ada", tenant_id="acme", **known_by):
         """A contact that is there from now on."""
@@ -55,34 +66,31 @@ class Rooms:
         """Whom a conversation would be with: their id, and those to be absorbed."""
         identities = (*custom, *self.contacts.known_by(**known_by))
 
-        def body(session):
-            resolved = self.contacts.resolve(
-                session, tenant_id, identities, user_id=user_id, moment=self.clock(), name=name
-            )
+        def body(tx):
+            resolved = self.contacts.resolve(tx, tenant_id, identities, user_id=user_id, name=name)
             return resolved.contact and resolved.contact.id, resolved.absorb
 
-        return self.database.write(body)
+        return self.run(body)
 
-    def write(self, scope, *changes, **options):
+    def write(self, scope, *changes, max_fact_days=90, **options):
         """Each change is a function of the writes; the version that they made."""
 
-        def body(session):
-            writes = self.writes(session, scope, **options)
+        def body(tx):
+            writes = self.writes(tx, scope, **options)
             for change in changes:
                 change(writes)
-            return writes.finish()
+            return writes.version
 
-        return self.database.write(body)
+        return self.living(max_fact_days).write(body, writer=TEST)
 
-    def writes(self, session, scope, **options):
-        """The writes of a transaction, now."""
-        given = {"moment": self.clock(), "actor": "test", "source": "operator", "max_fact_days": 90}
-        return MemoryWrites(session, scope, **{"max_value_bytes": 16_384, **given, **options})
+    def writes(self, tx, scope, **options):
+        """The writes of a transaction."""
+        return MemoryWrites(tx, scope, **{"source": "operator", "max_value_bytes": 16_384, **options})
 
-    def memory(self, scope, **options):
+    def memory(self, scope, *, max_fact_days=90, **options):
         """The memory as it is now."""
-        with self.database.read() as session:
-            return read_memory(session, scope, now=self.clock(), **{"max_fact_days": 90, **options})
+        with self.living(max_fact_days).read() as snapshot:
+            return read_memory(snapshot, scope, **options)
 
     def rows(self, table, *conditions):
         """What is stored."""
@@ -138,8 +146,8 @@ def told(rooms):
 def say(rooms, scope, conversation_id, *texts, channel="voice", minutes=1):
     """A conversation and its messages, a minute apart."""
 
-    def body(session):
-        now = rooms.clock()
+    def body(tx):
+        session, now = tx.session, rooms.clock()
         conversation = ConversationRow(
             id=conversation_id,
             tenant_id=scope.tenant_id,
@@ -154,7 +162,7 @@ def say(rooms, scope, conversation_id, *texts, channel="voice", minutes=1):
         )
         session.add(conversation)
         session.flush()
-        writes = rooms.writes(session, scope)
+        writes = rooms.writes(tx, scope)
         memory_id = writes.memory_id
         for position, text in enumerate(texts):
             rooms.clock.move(minutes=minutes)
@@ -168,6 +176,6 @@ def say(rooms, scope, conversation_id, *texts, channel="voice", minutes=1):
                 created_at=rooms.clock(),
             )
             session.add(message)
-        return writes.finish()
+        return writes.version
 
-    return rooms.database.write(body)
+    return rooms.run(body)

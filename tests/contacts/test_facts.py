@@ -113,8 +113,8 @@ def test_facts_are_read_alone_as_in_the_whole(rooms, scope, clock):
     rooms.retain(30)
     rooms.write(scope, patch({"b": {"x": None}, "a": 1}, ttl_days={"a": 1}))
     for _ in range(3):
-        with rooms.database.read() as session:
-            alone = read_facts(session, scope, now=clock(), max_fact_days=90)
+        with rooms.transactions.read() as snapshot:
+            alone = read_facts(snapshot, scope)
         assert alone == rooms.memory(scope).facts
         assert list(alone) == sorted(alone)
         clock.move(days=15)

@@ -84,15 +84,15 @@ def test_a_writer_that_was_overtaken_is_raced_and_runs_again(rooms, scope):
     rooms.write(scope, patch({"a": 1}))
     seen = []
 
-    def body(session):
-        header = find_header(session, scope)
+    def body(tx):
+        header = find_header(tx.session, scope)
         seen.append(header.version)
         if len(seen) == 1:  # as on a server, where someone else commits between the read and the write
             set_committed_value(header, "version", 0)
-        move_version(session, header, moment=rooms.clock())
+        move_version(tx, header)
         return header.version
 
-    assert rooms.database.write(body) == 2
+    assert rooms.run(body) == 2
     assert seen == [1, 1]
 
 

@@ -8,8 +8,9 @@ from sqlmodel import col
 from agentmem.contacts.moving import move_memory
 from agentmem.models import Scope
 from agentmem.tables import ContactMemoryRow, ConversationRow, MemoryChangeRow, MessageRow
+from agentmem.transaction import Writer
 
-from .conftest import entity, item, patch, say, summary
+from .conftest import TEST, entity, item, patch, say, summary
 
 ADA, BOB = (Scope("acme", name, "support") for name in ("ada", "bob"))
 
@@ -22,13 +23,10 @@ def pair(rooms):
     return rooms
 
 
-def move(rooms, **options):
+def move(rooms, conversation_id=None):
     """Let Ada's memory be Bob's."""
-
-    def body(session):
-        move_memory(session, "acme", "ada", "bob", moment=rooms.clock(), actor="test", max_fact_days=90, **options)
-
-    rooms.database.write(body)
+    writer = Writer("test", conversation_id=conversation_id)
+    rooms.transactions.write(lambda tx: move_memory(tx, "acme", "ada", "bob"), writer=writer)
 
 
 def test_a_memory_the_other_has_not_moves_as_it_is(pair, clock, told):
@@ -174,7 +172,7 @@ def test_an_idempotency_key_goes_on_working_for_whom_the_contact_turned_out_to_b
     def add(user_id, description="Call back", key="k"):
         return pair.memories.add_open_item(
             Scope("acme", user_id, "support"), description, type="follow_up", priority="normal", related_to=None,
-            actor="test", idempotency_key=key,
+            writer=TEST, idempotency_key=key,
         )  # fmt: skip
 
     first = add("ada")

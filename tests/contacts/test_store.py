@@ -21,6 +21,7 @@ from agentmem.settings import Settings
 from agentmem.tables import ContactIdentifierRow, ContactRow
 
 from ..conftest import environment  # noqa: TID252 - the tests are no installed package
+from .conftest import TEST
 
 PHONE, OTHER_PHONE = "+14155550192", "+442079460958"
 HOSTILE = ["%", "*", "_", "../ada", "' OR '1'='1", "ada\n", "ADA", "x" * 10_240]
@@ -184,10 +185,7 @@ def test_two_with_ids_of_their_own_who_share_a_number_are_two(rooms, first, seco
 
 
 def merge(rooms, loser, winner):
-    def body(session):
-        rooms.contacts.merge_identity(session, "acme", loser, winner, moment=rooms.clock())
-
-    rooms.database.write(body)
+    rooms.run(lambda tx: rooms.contacts.merge_identity(tx, "acme", loser, winner))
 
 
 def test_the_id_of_a_merged_contact_leads_to_who_they_are(rooms):
@@ -274,17 +272,18 @@ class Overtaken(ContactStore):
 
     calls = 0
 
-    def _make(self, session, tenant_id, contact_id, *, moment, name):
+    def _make(self, tx, tenant_id, contact_id, *, name):
         self.calls += 1
         if self.calls == 1:
-            other = {"tenant_id": tenant_id, "created_at": moment, "last_seen_at": moment}
+            session = tx.session
+            other = {"tenant_id": tenant_id, "created_at": tx.now, "last_seen_at": tx.now}
             session.exec(insert(ContactRow).values(id="other", generated=True, by_hand=False, **other))
             session.exec(insert(ContactIdentifierRow).values(kind="phone", value=PHONE, contact_id="other", **other))
-        return super()._make(session, tenant_id, contact_id, moment=moment, name=name)
+        return super()._make(tx, tenant_id, contact_id, name=name)
 
 
 def test_a_number_that_someone_takes_in_between_is_never_left_with_two_contacts(rooms, clock):
-    rooms.contacts = Overtaken(rooms.database, clock, default_region="US", max_id_chars=255)
+    rooms.contacts = Overtaken(rooms.transactions, default_region="US", max_id_chars=255)
     met, _ = rooms.meet(phone=PHONE)
     assert rooms.contacts.calls == 2
     assert [row.contact_id for row in rooms.rows(ContactIdentifierRow)] == [met]
@@ -309,36 +308,34 @@ class Merged(ContactStore):
 def test_nothing_is_written_to_a_contact_that_was_merged_in_between(rooms, clock, write):
     for name in ("ada", "bob"):
         rooms.person(name)
-    rooms.contacts = Merged(rooms.database, clock, default_region="US", max_id_chars=255)
-    rooms.memories = ContactMemoryStore(rooms.database, clock, rooms.contacts, Settings())
+    rooms.contacts = Merged(rooms.transactions, default_region="US", max_id_chars=255)
+    rooms.memories = ContactMemoryStore(rooms.transactions, rooms.contacts, Settings())
     if write == "resolve":
         rooms.meet(user_id="ada", phone=PHONE)
     elif write == "link":
         rooms.contacts.link("acme", "ada", rooms.contacts.known_by(phone=PHONE))
     else:
         scope = Scope("acme", "ada", "support")
-        rooms.memories.patch_facts(scope, {"a": 1}, ttl_days=None, actor="test", expected_version=None)
+        rooms.memories.patch_facts(scope, {"a": 1}, ttl_days=None, writer=TEST, expected_version=None)
     assert rooms.contacts.calls == 2
 
 
 PROGRAM = """
 import sys
 from datetime import UTC, datetime
-from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
-from agentmem.models import Scope
-from agentmem.settings import Settings
 from agentmem.database import Database
+from agentmem.transaction import Transactions, Writer
 
 now = datetime(2026, 1, 1, tzinfo=UTC)
-database = Database(sys.argv[1])
-contacts = ContactStore(database, lambda: now, default_region=None, max_id_chars=255)
+transactions = Transactions(Database(sys.argv[1]), lambda: now, max_fact_days=90)
+contacts = ContactStore(transactions, default_region=None, max_id_chars=255)
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(20):
     identities = contacts.known_by(phone=f"+1415555{number:04}")
-    print(database.write(
-        lambda session: contacts.resolve(session, "acme", identities, user_id=None, moment=now).contact.id
+    print(transactions.write(
+        lambda tx: contacts.resolve(tx, "acme", identities, user_id=None).contact.id, writer=Writer("test")
     ))
 """
 
@@ -378,11 +375,7 @@ def test_whoever_calls_the_same_call_again_meets_the_same_person(rooms, calls):
         assert (met is None) == (known_by == {})
         assert met not in absorbed
         for other in absorbed:
-            rooms.database.write(
-                lambda session, loser=other, winner=met: rooms.contacts.merge_identity(
-                    session, tenant, loser, winner, moment=rooms.clock()
-                )
-            )
+            rooms.run(lambda tx, loser=other, winner=met: rooms.contacts.merge_identity(tx, tenant, loser, winner))
         assert rooms.meet(tenant_id=tenant, **known_by) == (met, ())
         rows = rooms.rows(ContactRow, ContactRow.tenant_id == tenant)
         merged = {row.id for row in rows if row.merged_into is not None}

@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import text
 
 from agentmem import AgentMemError, BackendError, ConflictError, InvalidInputError, Line
-from agentmem.archival.erasing import bury_expired
+from agentmem.archival.erasing import tombstone_expired
 from agentmem.archival.lines import Draft
 from agentmem.merged import lock_people
 from agentmem.models import Scope
 from agentmem.testing import HashingEmbeddings, ScriptedChatModel
+from agentmem.transaction import Writer
 
+TEST = Writer("test")
 WRITERS = 8
 LOOKS = 5_000
 
@@ -42,16 +44,17 @@ def errors(outcomes):
 
 @contextmanager
 def held_open(mem, write):
-    """A transaction that has written and is not committed before the block ends; `write` is given its session."""
+    """A transaction that has written and is not committed before the block ends; `write` is given it."""
     written, may_commit = threading.Event(), threading.Event()
 
-    def body(session):
-        write(session)
+    def body(tx):
+        write(tx)
+        tx.finish()
         written.set()
         may_commit.wait()
 
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(mem._house.database.write, body)  # noqa: SLF001 - nothing public stops before its commit
+        done = pool.submit(mem._house.transactions.write, body, writer=TEST)  # noqa: SLF001 - nothing public stops there
         try:
             assert written.wait(60)
             yield
@@ -65,17 +68,8 @@ def learned(mem, user_id, *texts, agent_id=None):
     archival = mem._house.archival  # noqa: SLF001 - as above
     entries = archival.entries([Draft(text, source="extractor") for text in texts])
 
-    def write(session):
-        archival.learn(
-            session,
-            Scope(mem.tenant_id, user_id, agent_id),
-            add=entries,
-            confirm={},
-            supersede={},
-            moment=mem._house.clock(),  # noqa: SLF001 - as above
-            actor="test",
-            conversation_id=None,
-        )
+    def write(tx):
+        archival.learn(tx, Scope(mem.tenant_id, user_id, agent_id), add=entries, confirm={}, supersede={})
 
     return write
 
@@ -417,11 +411,11 @@ def test_a_sweep_goes_around_the_scopes_that_someone_writes_to(mem, clock):
     for one in people:
         mem.client(one).memory.remember("over soon", agent_id="support")
     clock.move(days=2)
-    database = mem._house.database  # noqa: SLF001 - nothing public sweeps a batch of one
-    batch = partial(bury_expired, days=1, now=clock(), limit=1)
+    transactions = mem._house.transactions  # noqa: SLF001 - nothing public sweeps a batch of one
+    batch = partial(tombstone_expired, days=1, limit=1)
     with held_open(mem, learned(mem, people[0], "new", agent_id="support")):
-        assert [database.write(batch) for _ in people] == [1, 1, 1, 0]
-    assert database.write(batch) == 1
+        assert [transactions.write(batch, writer=TEST) for _ in people] == [1, 1, 1, 0]
+    assert transactions.write(batch, writer=TEST) == 1
 
 
 @pytest.mark.postgresql("SQLite has one writer at a time")
@@ -497,8 +491,8 @@ def test_a_lock_that_is_not_given_back_ends_in_an_error_of_ours(mem, memory):
         session.exec(text("SET LOCAL lock_timeout = 50"))
         lock_people(session, mem.tenant_id, "ada")
 
-    def patient(session):
-        lock_people(session, mem.tenant_id, "ada")
+    def patient(tx):
+        tx.lock(mem.tenant_id, "ada")
 
     with held_open(mem, patient), pytest.raises(BackendError, match="lock timeout; other writers"):
         database.write(impatient)

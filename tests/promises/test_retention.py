@@ -25,20 +25,20 @@ class Killed(BaseException):
 
 
 class Dying:
-    """A database that ends the process at one of the next writes, before it or after it."""
+    """Transactions of which one of the next ends the process, before it or after it."""
 
-    def __init__(self, database, dice):
-        self._database = database
+    def __init__(self, transactions, dice):
+        self._transactions = transactions
         self._left = dice.randrange(1, 40)
         self._after = dice.random() < 0.5
 
     def __getattr__(self, name):
-        return getattr(self._database, name)
+        return getattr(self._transactions, name)
 
-    def write(self, body):
+    def write(self, body, **options):
         self._left -= 1
         if self._left or self._after:
-            written = self._database.write(body)
+            written = self._transactions.write(body, **options)
             if self._left:
                 return written
         raise Killed
@@ -163,11 +163,9 @@ class Simulation:
         if killed:
             house = self.mem._house  # noqa: SLF001 - its database is to die
             dying = Sweeping(
-                Dying(house.database, self.dice),
+                Dying(house.transactions, self.dice),
                 house.index,
-                self.clock,
                 end_idle=house.conversations.end_idle,
-                max_fact_days=MOST_FACT_DAYS,
             )
             with pytest.raises(Killed):
                 dying.sweep()
