@@ -10,7 +10,7 @@ from sqlmodel import Session, col, insert, or_, select, update
 
 from agentmem import numbers
 from agentmem.database import in_batches
-from agentmem.lifetimes import cutoff, over, retention_days
+from agentmem.expiry import cutoff, over, retention_days
 from agentmem.records import ChangeAction, ChangeKind, Json, MemoryChange
 from agentmem.tables import ArchivalLineRow, BlockVersionRow, MemoryBlockRow, MemoryChangeRow
 
@@ -47,7 +47,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FeedEntry:
     """A change as the feed of a user keeps it.
 
     Args:
@@ -65,7 +65,7 @@ class Entry:
     conversation_id: str | None
 
 
-def write(session: Session, entries: Sequence[Entry]) -> None:
+def write(session: Session, entries: Sequence[FeedEntry]) -> None:
     """Number entries and add them to the feeds of their users, who are locked, at the end of a transaction."""
     if not entries:
         return

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 Vectors: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.float64]
 
 PROBE: Final = "The quick brown fox jumps over the lazy dog."
 SAME_MODEL: Final = 0.999
@@ -29,6 +30,7 @@ SAME_MODEL: Final = 0.999
 QUERY_CHARS: Final = 8_000
 """How much of a query is read."""
 
+_DECIMALS: Final = 6
 _CHUNKS_AT_ONCE: Final = 256  # models answer in Python floats, which take eight times the space of what is kept
 _QUERIES_KEPT: Final = 1_000
 _FRAME: Final = 2  # the word pieces that no byte of a text stands for
@@ -194,3 +196,24 @@ def _failures() -> Generator[None]:
 def _most_pieces(text: str) -> int:
     """How many word pieces a text can have."""
     return len(text.encode(errors="surrogatepass")) + _FRAME
+
+
+def similarities(matrix: Vectors, query: Vectors) -> Floats:
+    """`max(0, cosine)` of each row with the query, all of unit length; shape `(rows,)`.
+
+    Summed row by row in float64, so a line has the same score whichever lines
+    are scored beside it, and rounded to what float32 vectors can tell, so that
+    a floor of 0.9 keeps what is 0.9.
+
+    Args:
+        matrix: Shape `(rows, dimensions)`.
+        query: Shape `(dimensions,)`.
+    """
+    total: Floats = (matrix * query).sum(axis=1, dtype=np.float64)
+    return rounded(np.clip(total, 0.0, 1.0))
+
+
+def rounded(values: Floats) -> Floats:
+    """To the decimals that float32 vectors can tell."""
+    result: Floats = values.round(_DECIMALS)
+    return result

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sqlmodel import col, delete, select, update
 
+from agentmem.aliases import current_user, find_current_user
 from agentmem.database import in_batches
 from agentmem.errors import ConflictError, NotFoundError
-from agentmem.merged import current_user, find_current_user
 from agentmem.tables import ArchivalLineRow, IdempotencyKeyRow
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from sqlalchemy import bindparam
 from sqlmodel import Session, and_, col, select, update
 
 from agentmem import idempotency
+from agentmem.aliases import current_user, find_current_user
 from agentmem.changes import Change
 from agentmem.database import RacedError
 from agentmem.errors import ConflictError, InvalidInputError
-from agentmem.merged import current_user, find_current_user
 from agentmem.models import Action, MemoryBlock, Scope
 from agentmem.tables import BlockVersionRow, MemoryBlockRow
 from agentmem.wording import Phrase

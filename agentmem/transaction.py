@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlmodel import Session, insert, update
 
-from agentmem import changes, inputs, lifetimes, merged, numbers
+from agentmem import aliases, changes, expiry, inputs, numbers
 from agentmem.database import is_postgresql
 from agentmem.tables import ArchivalLineRow, LineChunkRow, LineTermsRow
 
@@ -73,7 +73,7 @@ class Snapshot:
         """Return the moment up to which what was last written of a scope is hidden: a user's is never."""
         if scope.agent_id is None:
             return None
-        return lifetimes.cutoff(self.now, lifetimes.retention_days(self.session, scope.tenant_id, scope.agent_id))
+        return expiry.cutoff(self.now, expiry.retention_days(self.session, scope.tenant_id, scope.agent_id))
 
 
 class Transaction(Snapshot):
@@ -92,7 +92,7 @@ class Transaction(Snapshot):
     def __init__(self, session: Session, clock: Callable[[], datetime], *, writer: Writer, max_fact_days: int) -> None:
         super().__init__(session, clock, max_fact_days=max_fact_days)
         self.writer = writer
-        self._feed: list[changes.Entry] = []
+        self._feed: list[changes.FeedEntry] = []
         self._lines = _LineOutbox()
         self.changes_lines = False
         """Whether an index has something to take over, once it is finished."""
@@ -103,12 +103,12 @@ class Transaction(Snapshot):
         return is_postgresql(self.session)
 
     def lock(self, tenant_id: str, *user_ids: str) -> None:
-        """Let nobody else write of these users until the transaction ends: see `merged.lock_people`.
+        """Let nobody else write of these users until the transaction ends: see `aliases.lock_people`.
 
         Raises:
             RacedError: One of them was merged, or forgotten, in between.
         """
-        merged.lock_people(self.session, tenant_id, *user_ids)
+        aliases.lock_people(self.session, tenant_id, *user_ids)
 
     def record(
         self, scope: Scope, told: Sequence[Change], *, conversation_id: str | None = None, at: datetime | None = None
@@ -121,9 +121,9 @@ class Transaction(Snapshot):
             conversation_id: The conversation it comes from, where it is not the writer's.
             at: When, where it is not now.
         """
-        moment = lifetimes.hour(at or self.now)
+        moment = expiry.hour(at or self.now)
         from_where = conversation_id or self.writer.conversation_id
-        self._feed += [changes.Entry(scope, one, self.writer.actor, moment, from_where) for one in told]
+        self._feed += [changes.FeedEntry(scope, one, self.writer.actor, moment, from_where) for one in told]
 
     def add_line(
         self,

@@ -42,21 +42,23 @@ def _undated(analyzer: Analyzer, content: str, *, speaker: str | None, occurred_
     return _bag(analyzer, content, speaker=speaker, occurred_at=None)
 
 
+_SCORING: Final = "archival.search.scoring"
+
 PARTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "all of it": {},
-    "without meaning": {"archival.scoring.ORDER_SEMANTIC_SHARE": 0.0, "archival.scoring.ORDER_LEXICAL_SHARE": 1.0},
-    "without words": {"archival.scoring.ORDER_SEMANTIC_SHARE": 1.0, "archival.scoring.ORDER_LEXICAL_SHARE": 0.0},
+    "without meaning": {f"{_SCORING}.ORDER_SEMANTIC_SHARE": 0.0, f"{_SCORING}.ORDER_LEXICAL_SHARE": 1.0},
+    "without words": {f"{_SCORING}.ORDER_SEMANTIC_SHARE": 1.0, f"{_SCORING}.ORDER_LEXICAL_SHARE": 0.0},
     "the score's shares in the order": {
-        "archival.scoring.ORDER_SEMANTIC_SHARE": 0.3,
-        "archival.scoring.ORDER_LEXICAL_SHARE": 0.7,
+        f"{_SCORING}.ORDER_SEMANTIC_SHARE": 0.3,
+        f"{_SCORING}.ORDER_LEXICAL_SHARE": 0.7,
     },
-    "names embedded with the question": {"archival.ranking.without_names": lambda text, *_: text},
-    "without the lines before": {"archival.lexical.CONTEXT": ()},
+    "names embedded with the question": {"archival.search.ranking.without_names": lambda text, *_: text},
+    "without the lines before": {"archival.search.bm25.CONTEXT": ()},
     "without dates": {"text.analyzer.Analyzer.bag": _undated},
-    "without the speaker's boost": {"archival.scoring.SPEAKER_BOOST": 0.0},
-    "without the conversation's boost": {"archival.scoring.CONVERSATION_BOOST": 0.0},
-    "questions not put back": {"archival.scoring.QUESTION_BOOST": 0.0},
-    "long questions put back like short ones": {"archival.scoring.QUESTION_LENGTH": math.inf},
+    "without the speaker's boost": {f"{_SCORING}.SPEAKER_BOOST": 0.0},
+    "without the conversation's boost": {f"{_SCORING}.CONVERSATION_BOOST": 0.0},
+    "questions not put back": {f"{_SCORING}.QUESTION_BOOST": 0.0},
+    "long questions put back like short ones": {f"{_SCORING}.QUESTION_LENGTH": math.inf},
 }
 """What each variant changes, by its place in `agentmem`."""
 
@@ -64,16 +66,13 @@ AROUND: Final[Mapping[str, Mapping[str, Any]]] = {
     "all of it": {},
     **{
         f"semantic share {share:.2f}": {
-            "archival.scoring.ORDER_SEMANTIC_SHARE": share,
-            "archival.scoring.ORDER_LEXICAL_SHARE": 1 - share,
+            f"{_SCORING}.ORDER_SEMANTIC_SHARE": share,
+            f"{_SCORING}.ORDER_LEXICAL_SHARE": 1 - share,
         }
         for share in (0.30, 0.34, 0.36, 0.40, 0.42, 0.46)
     },
-    **{
-        f"question boost -{taken:.2f}": {"archival.scoring.QUESTION_BOOST": -taken}
-        for taken in (0.06, 0.08, 0.12, 0.14)
-    },
-    **{f"question length {length}": {"archival.scoring.QUESTION_LENGTH": length} for length in (6, 8, 12, 16, 24)},
+    **{f"question boost -{taken:.2f}": {f"{_SCORING}.QUESTION_BOOST": -taken} for taken in (0.06, 0.08, 0.12, 0.14)},
+    **{f"question length {length}": {f"{_SCORING}.QUESTION_LENGTH": length} for length in (6, 8, 12, 16, 24)},
 }
 """The figures that both sets of data had a say in, each a few steps lower and higher."""
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from agentmem import AgentMem, AgentSettings, Client, Conversation
 from agentmem.conversations.callers import Caller
+from agentmem.conversations.commands import Begun, Turn
 from agentmem.conversations.mappings import State
-from agentmem.conversations.steps import Begun, Turn
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def test_a_new_folder_is_private_and_out_of_version_control(tmp_path, embeddings
 
 @pytest.fixture
 def database(mem):
-    return mem._house.database  # noqa: SLF001 - the room below is the one under test
+    return mem._container.database  # noqa: SLF001 - the room below is the one under test
 
 
 @pytest.mark.sqlite("its pragmas")

@@ -10,9 +10,9 @@ from sqlmodel import Session, col, delete, select
 from agentmem import inputs
 from agentmem.agents.graphs import ForeignThreadError, fingerprint, key_of
 from agentmem.agents.ledger import DIGEST_LENGTH, DOUBT, MOST_KEPT, MOST_REFUSED, Known
+from agentmem.aliases import current_user, ids_of
 from agentmem.database import in_batches, rows
 from agentmem.errors import InvalidInputError
-from agentmem.merged import current_user, ids_of
 from agentmem.models import Scope
 from agentmem.tables import RefusedMessageRow, ThreadRow
 from agentmem.transaction import Writer

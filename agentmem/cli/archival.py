@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from agentmem import inputs
-from agentmem.archival.lines import Limits, drafts
+from agentmem.archival.lines.drafts import Limits, drafts
 from agentmem.cli.call import INTERRUPTED, Call, command
 from agentmem.cli.output import (
     counted,

@@ -39,13 +39,13 @@ def chat(
         bool, typer.Option("--auto", metavar="", help="Recall before each turn, instead of when the model asks for it.")
     ] = False,
 ) -> None:
-    """Talk to a LangGraph agent that remembers you.
+    """CallScript to a LangGraph agent that remembers you.
 
     Everything you say is answered in one thread; /quit or Ctrl-D ends it. What is piped in is said line by line.
     With --json, each turn is one line: text, tools, matches, degraded, model.
     """
     # LangChain and LangGraph take most of a second to import, and only agents need them.
-    from agentmem.cli.talk import Talk  # noqa: PLC0415
+    from agentmem.cli.talk import CallScript  # noqa: PLC0415
 
     with call.store() as mem:
         context = MemoryContext(
@@ -53,7 +53,7 @@ def chat(
             agent_id=call.agent,
             memory_policy=MemoryPolicy(archival_mode="auto" if auto else "tool_only"),
         )
-        talk = Talk(mem, context, model)
+        talk = CallScript(mem, context, model)
         if call.json:
             for said in _said(message, aloud=False):
                 talk.print_json(said)

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from agentmem.archival.scoring import (
+from agentmem.archival.search.scoring import (
     LEXICAL_SHARE,
     MEANING_ALONE,
     ORDER_LEXICAL_SHARE,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 200
 
 
-class Talk:
+class CallScript:
     """One thread with the agent, shown as it happens.
 
     Args:

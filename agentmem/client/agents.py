@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from agentmem import inputs
 from agentmem.agents.graphs import Graph, RunRecord, Told, recording
 from agentmem.agents.settings import AgentRecord, AgentSettings, unfolded
-from agentmem.client.twin import twin
+from agentmem.client.to_async import to_async
 from agentmem.contacts.identity import parse_source
 from agentmem.display import Values
 from agentmem.errors import BackendError, InvalidInputError
@@ -24,7 +24,7 @@ from agentmem.transaction import Writer
 if TYPE_CHECKING:
     import builtins
 
-    from agentmem.client.house import House
+    from agentmem.client.wiring import Container
     from agentmem.records import AgentMemories, AgentMetrics
 
 
@@ -38,8 +38,8 @@ class Agents:
     Each method has an async twin whose name begins with `a`.
     """
 
-    def __init__(self, house: House, tenant_id: str) -> None:
-        self._house = house
+    def __init__(self, container: Container, tenant_id: str) -> None:
+        self._container = container
         self._tenant_id = tenant_id
 
     def register(self, agent_id: str, graph: Graph) -> None:
@@ -50,13 +50,13 @@ class Agents:
         Raises:
             InvalidInputError: The id is empty or too long, the graph is not a compiled one, or the store is closed.
         """
-        self._house.require_open()
+        self._container.require_open()
         self._id("agent_id", agent_id)
         if not callable(getattr(graph, "invoke", None)) or not callable(getattr(graph, "ainvoke", None)):
             raise InvalidInputError(
                 "must be a compiled graph, like create_agent(…) or builder.compile()", field="graph"
             )
-        self._house.agents.register(self._tenant_id, agent_id, graph)
+        self._container.agents.register(self._tenant_id, agent_id, graph)
 
     def configure(
         self,
@@ -114,7 +114,7 @@ class Agents:
         patch |= {name: value for name, value in given.items() if value is not None}
         if source := patch.get("identifier_source"):
             parse_source(source)
-        return self._house.agent_settings.configure(
+        return self._container.agent_settings.configure(
             self._tenant_id,
             self._id("agent_id", agent_id),
             None if version is None else self._id("version", version),
@@ -145,12 +145,12 @@ class Agents:
         self._id("agent_id", agent_id)
         if version is not None:
             self._id("version", version)
-        with self._house.transactions.read() as snapshot:
-            return self._house.agent_settings.get(snapshot.session, self._tenant_id, agent_id, version)
+        with self._container.transactions.read() as snapshot:
+            return self._container.agent_settings.get(snapshot.session, self._tenant_id, agent_id, version)
 
     def list(self) -> builtins.list[AgentRecord]:
         """Every agent that was configured, each followed by its versions, by code point."""
-        return Values(self._house.agent_settings.list(self._tenant_id))
+        return Values(self._container.agent_settings.list(self._tenant_id))
 
     def metrics(self, id: str) -> AgentMetrics:
         """Who came back to an agent, and what became of their calls, within its retention.
@@ -160,11 +160,11 @@ class Agents:
         Raises:
             NotFoundError: The agent was never configured.
         """
-        return self._house.metrics.of(self._tenant_id, self._id("id", id))
+        return self._container.metrics.of(self._tenant_id, self._id("id", id))
 
     def list_memories(self, id: str) -> AgentMemories:
         """What an agent remembers of all its callers, the newest first, at most 500."""
-        return self._house.records.memories(self._tenant_id, self._id("id", id))
+        return self._container.records.memories(self._tenant_id, self._id("id", id))
 
     def delete_memories_by_caller(self, id: str, *, caller_identity: str, agent_id: str | None = None) -> None:
         """Delete everything that an agent knows of one caller; nothing happens when it knows nothing.
@@ -183,29 +183,29 @@ class Agents:
             raise InvalidInputError(
                 "it is the agent's id, and both were given and differ", field="agent_id", advice="give one of them"
             )
-        self._house.forgetting.reset(Scope(self._tenant_id, caller_identity, id), writer=_OPERATOR)
+        self._container.forgetting.reset(Scope(self._tenant_id, caller_identity, id), writer=_OPERATOR)
 
-    aregister = twin(register)
-    aconfigure = twin(configure)
-    aupdate = twin(update)
-    aget = twin(get)
-    alist = twin(list)  # noqa: A003 - the method of this class
-    ametrics = twin(metrics)
-    alist_memories = twin(list_memories)
-    adelete_memories_by_caller = twin(delete_memories_by_caller)
+    aregister = to_async(register)
+    aconfigure = to_async(configure)
+    aupdate = to_async(update)
+    aget = to_async(get)
+    alist = to_async(list)  # noqa: A003 - the method of this class
+    ametrics = to_async(metrics)
+    alist_memories = to_async(list_memories)
+    adelete_memories_by_caller = to_async(delete_memories_by_caller)
 
     def __repr__(self) -> str:
         return f"<Agents tenant_id={self._tenant_id!r}>"
 
     def _id(self, field: str, value: str) -> str:
-        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
+        return inputs.identifier(field, value, limit=self._container.settings.max_id_chars)
 
 
 class ClientAgents:
     """The tenant's agents, talking to one user."""
 
-    def __init__(self, house: House, tenant_id: str, user_id: str) -> None:
-        self._house = house
+    def __init__(self, container: Container, tenant_id: str, user_id: str) -> None:
+        self._container = container
         self._tenant_id = tenant_id
         self._user_id = user_id
 
@@ -277,12 +277,12 @@ class ClientAgents:
         thread_id: str | None,
         config: Mapping[str, Any] | None,
     ) -> _Call:
-        self._house.require_open()
-        limit = self._house.settings.max_id_chars
+        self._container.require_open()
+        limit = self._container.settings.max_id_chars
         inputs.identifier("agent_id", agent_id, limit=limit)
         inputs.text("message", message)
         policy = _options(options).memory_policy
-        graph = self._house.agents.get(self._tenant_id, agent_id)
+        graph = self._container.agents.get(self._tenant_id, agent_id)
         own = _mapping("config", config)
         configurable = _mapping("config: configurable", own.get("configurable"))
         given = thread_id if thread_id is not None else _as_text(configurable.get("thread_id", uuid4().hex))
@@ -293,12 +293,12 @@ class ClientAgents:
             "context": MemoryContext(user_id=self._user_id, agent_id=agent_id, memory_policy=policy),
         }
         scope = Scope(self._tenant_id, self._user_id, agent_id)
-        return _Call(graph, arguments, Told(self._house.database.url, scope, thread), policy)
+        return _Call(graph, arguments, Told(self._container.database.url, scope, thread), policy)
 
     def _find(self, call: _Call, record: RunRecord) -> bool | None:
         """Whether the thread is the user's; False where it is nobody's, `None` where that cannot be found out."""
         try:
-            return self._house.threads.find(call.told.scope, call.told.thread_id) is not None
+            return self._container.threads.find(call.told.scope, call.told.thread_id) is not None
         except BackendError:
             if call.policy.on_failure == "closed":
                 raise
@@ -315,7 +315,7 @@ class ClientAgents:
         values = snapshot.values
         stated = cast("dict[str, object]", values).get("memory_scope") if isinstance(values, dict) else None
         begun_by = str(stated or "")
-        threads, told = self._house.threads, call.told
+        threads, told = self._container.threads, call.told
         threads.require_begun(begun_by, told.scope, agent=False)
         if not is_free and values and not begun_by:
             raise BackendError("memory is out of reach, and nothing else says whose this thread is", field="thread_id")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from agentmem import inputs
-from agentmem.client.twin import twin
+from agentmem.client.to_async import to_async
 from agentmem.contacts.identity import Identity, parse_source
 from agentmem.contacts.reading import RECENT_MESSAGES
 from agentmem.contacts.store import MAX_PAGE
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import builtins
     from datetime import datetime
 
-    from agentmem.client.house import House
+    from agentmem.client.wiring import Container
     from agentmem.records import Contact, ContactMemory, Json, OpenItem
 
 _OPERATOR: Final = Writer("operator")
@@ -33,8 +33,8 @@ class Contacts:
     into another leads to the other, in every call.
     """
 
-    def __init__(self, house: House, tenant_id: str) -> None:
-        self._house = house
+    def __init__(self, container: Container, tenant_id: str) -> None:
+        self._container = container
         self._tenant_id = tenant_id
 
     def create(
@@ -62,9 +62,9 @@ class Contacts:
             ConflictError: There is a contact with this id, or another is known by one of these.
             InvalidInputError: One of these breaks its rule.
         """
-        identities = self._house.contacts.known_by(phone=phone, email=email, external_id=external_id)
+        identities = self._container.contacts.known_by(phone=phone, email=email, external_id=external_id)
         contact_id = None if id is None else self._id("id", id)
-        return self._house.contacts.create(self._tenant_id, contact_id=contact_id, identities=identities, name=name)
+        return self._container.contacts.create(self._tenant_id, contact_id=contact_id, identities=identities, name=name)
 
     def get(self, contact_id: str) -> Contact:
         """One contact.
@@ -72,7 +72,7 @@ class Contacts:
         Raises:
             NotFoundError: There is none.
         """
-        return self._house.contacts.get(self._tenant_id, self._id("contact_id", contact_id))
+        return self._container.contacts.get(self._tenant_id, self._id("contact_id", contact_id))
 
     def find(
         self,
@@ -99,7 +99,7 @@ class Contacts:
         Raises:
             InvalidInputError: Not exactly one of them is given, or it breaks its rule.
         """
-        given = [*self._house.contacts.known_by(phone=phone, email=email, external_id=external_id)]
+        given = [*self._container.contacts.known_by(phone=phone, email=email, external_id=external_id)]
         if kind is not None or value is not None:
             given.append(self._custom(kind, value))
         if len(given) != 1:
@@ -108,7 +108,7 @@ class Contacts:
                 field="phone, email, external_id, kind",
                 advice="give exactly one, and value with kind",
             )
-        return self._house.contacts.find(self._tenant_id, given[0])
+        return self._container.contacts.find(self._tenant_id, given[0])
 
     def list(self, *, limit: int = 100, after: str | None = None) -> builtins.list[Contact]:
         """The contacts in the order they were made, then by id.
@@ -123,7 +123,7 @@ class Contacts:
         """
         inputs.count("limit", limit, low=1, high=MAX_PAGE)
         last = None if after is None else self._id("after", after)
-        return self._house.contacts.list(self._tenant_id, limit=limit, after=last)
+        return self._container.contacts.list(self._tenant_id, limit=limit, after=last)
 
     def link(
         self, contact_id: str, *, phone: str | None = None, email: str | None = None, external_id: str | None = None
@@ -141,12 +141,12 @@ class Contacts:
             ConflictError: Another contact is known by one of these; if they are one person, use `merge`.
             InvalidInputError: Nothing is given, or it breaks its rule.
         """
-        identities = self._house.contacts.known_by(phone=phone, email=email, external_id=external_id)
+        identities = self._container.contacts.known_by(phone=phone, email=email, external_id=external_id)
         if not identities:
             raise InvalidInputError(
                 "none is given", field="phone, email, external_id", advice="give what they are to be known by"
             )
-        return self._house.contacts.link(self._tenant_id, self._id("contact_id", contact_id), identities)
+        return self._container.contacts.link(self._tenant_id, self._id("contact_id", contact_id), identities)
 
     def merge(self, contact_id: str, *, into: str) -> Contact:
         """Let a contact be another one, with all their memory, for good; their id leads to the other from then on.
@@ -163,8 +163,8 @@ class Contacts:
             InvalidInputError: Both are the same id.
         """
         loser, winner = self._id("contact_id", contact_id), self._id("into", into)
-        self._house.merging.merge(self._tenant_id, loser, winner, writer=_OPERATOR)
-        return self._house.contacts.get(self._tenant_id, winner)
+        self._container.merging.merge(self._tenant_id, loser, winner, writer=_OPERATOR)
+        return self._container.contacts.get(self._tenant_id, winner)
 
     def memory(self, contact_id: str, *, agent_id: str) -> ContactMemory:
         """What one agent knows of a contact now, with as many recent messages as the agent is configured to see.
@@ -177,9 +177,9 @@ class Contacts:
             NotFoundError: There is no such contact.
         """
         scope = self._scope(contact_id, agent_id)
-        configured = self._house.agent_settings.list(self._tenant_id, agent_id)
+        configured = self._container.agent_settings.list(self._tenant_id, agent_id)
         recent_messages = configured[0].settings.recent_messages if configured else RECENT_MESSAGES
-        return self._house.contact_memory.get(scope, recent_messages=recent_messages)
+        return self._container.contact_memory.get(scope, recent_messages=recent_messages)
 
     def patch_facts(
         self,
@@ -213,7 +213,7 @@ class Contacts:
             ConflictError: The memory has another version; `current` holds it.
             InvalidInputError: A key, a value or a number breaks a rule.
         """
-        return self._house.contact_memory.patch_facts(
+        return self._container.contact_memory.patch_facts(
             self._scope(contact_id, agent_id),
             facts,
             ttl_days=ttl_days,
@@ -240,7 +240,7 @@ class Contacts:
             ConflictError: The memory has another version; `current` holds it.
             InvalidInputError: The text is blank or too long.
         """
-        return self._house.contact_memory.update_summary(
+        return self._container.contact_memory.update_summary(
             self._scope(contact_id, agent_id), text, writer=_OPERATOR, expected_version=expected_version
         )
 
@@ -287,7 +287,7 @@ class Contacts:
             ConflictError: The memory has another version; `current` holds it.
             InvalidInputError: A part of it breaks a rule.
         """
-        return self._house.contact_memory.put_entity(
+        return self._container.contact_memory.put_entity(
             self._scope(contact_id, agent_id),
             EntityRef(entity_type, entity_id),
             facts=facts,
@@ -305,7 +305,7 @@ class Contacts:
             NotFoundError: There is no such contact.
         """
         name = EntityRef(entity_type, entity_id)
-        self._house.contact_memory.delete_entity(self._scope(contact_id, agent_id), name, writer=_OPERATOR)
+        self._container.contact_memory.delete_entity(self._scope(contact_id, agent_id), name, writer=_OPERATOR)
 
     def add_open_item(
         self,
@@ -339,7 +339,7 @@ class Contacts:
             ConflictError: The key was used for another write.
             InvalidInputError: A part of it breaks a rule.
         """
-        return self._house.contact_memory.add_open_item(
+        return self._container.contact_memory.add_open_item(
             self._scope(contact_id, agent_id),
             description,
             type=type,
@@ -356,7 +356,7 @@ class Contacts:
             NotFoundError: There is no such contact, or this agent has no such item of theirs.
         """
         scope = self._scope(contact_id, agent_id)
-        return self._house.contact_memory.resolve_open_item(scope, self._id("item_id", item_id), writer=_OPERATOR)
+        return self._container.contact_memory.resolve_open_item(scope, self._id("item_id", item_id), writer=_OPERATOR)
 
     def reset(self, contact_id: str, *, agent_id: str) -> None:
         """Erase all that one agent knows of a contact: hidden at once, and deleted for good.
@@ -365,23 +365,23 @@ class Contacts:
             NotFoundError: There is no such contact.
         """
         scope = self._scope(contact_id, agent_id)
-        contact = self._house.contacts.get(self._tenant_id, scope.user_id)
-        self._house.forgetting.reset(Scope(self._tenant_id, contact.id, agent_id), writer=_OPERATOR)
+        contact = self._container.contacts.get(self._tenant_id, scope.user_id)
+        self._container.forgetting.reset(Scope(self._tenant_id, contact.id, agent_id), writer=_OPERATOR)
 
-    acreate = twin(create)
-    aget = twin(get)
-    afind = twin(find)
-    alist = twin(list)  # noqa: A003 - the method of this class
-    alink = twin(link)
-    amerge = twin(merge)
-    amemory = twin(memory)
-    apatch_facts = twin(patch_facts)
-    aupdate_summary = twin(update_summary)
-    aput_entity = twin(put_entity)
-    adelete_entity = twin(delete_entity)
-    aadd_open_item = twin(add_open_item)
-    aresolve_open_item = twin(resolve_open_item)
-    areset = twin(reset)
+    acreate = to_async(create)
+    aget = to_async(get)
+    afind = to_async(find)
+    alist = to_async(list)  # noqa: A003 - the method of this class
+    alink = to_async(link)
+    amerge = to_async(merge)
+    amemory = to_async(memory)
+    apatch_facts = to_async(patch_facts)
+    aupdate_summary = to_async(update_summary)
+    aput_entity = to_async(put_entity)
+    adelete_entity = to_async(delete_entity)
+    aadd_open_item = to_async(add_open_item)
+    aresolve_open_item = to_async(resolve_open_item)
+    areset = to_async(reset)
 
     def __repr__(self) -> str:
         return f"<Contacts tenant_id={self._tenant_id!r}>"
@@ -390,10 +390,10 @@ class Contacts:
         return Scope(self._tenant_id, self._id("contact_id", contact_id), self._id("agent_id", agent_id))
 
     def _id(self, field: str, value: object) -> str:
-        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
+        return inputs.identifier(field, value, limit=self._container.settings.max_id_chars)
 
     def _custom(self, kind: object, value: object) -> Identity:
-        return parse_source(kind, field="kind").holding("value", value, limit=self._house.settings.max_id_chars)
+        return parse_source(kind, field="kind").holding("value", value, limit=self._container.settings.max_id_chars)
 
 
 def _reference(given: object) -> EntityRef:

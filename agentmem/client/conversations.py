@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self, cast, get_args
 
 from agentmem import inputs
-from agentmem.client.twin import twin
+from agentmem.client.to_async import to_async
 from agentmem.conversations import callers, prompts
 from agentmem.conversations.callers import Caller
+from agentmem.conversations.commands import Begun, Ending, NewMessage, Opening, TurnMemory
 from agentmem.conversations.mappings import CallerMemory, State
-from agentmem.conversations.steps import Begun, Ending, Opening, Said, Turn
 from agentmem.display import Values
 from agentmem.errors import AgentMemError, InvalidInputError
 from agentmem.records import ConversationRecord, Role
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import builtins
     from types import TracebackType
 
-    from agentmem.client.house import House
+    from agentmem.client.wiring import Container
 
 MAX_PAGE: Final = 1_000
 """The most conversations that one call lists, and the most deferred ones that one call works off."""
@@ -34,8 +34,8 @@ _log: Final = logging.getLogger(__name__)
 class Conversations:
     """The conversations of one tenant. Each method has an async twin whose name begins with `a`."""
 
-    def __init__(self, house: House, tenant_id: str) -> None:
-        self._house = house
+    def __init__(self, container: Container, tenant_id: str) -> None:
+        self._container = container
         self._tenant_id = tenant_id
 
     def start(
@@ -86,11 +86,11 @@ class Conversations:
             ConflictError: The thread has an open conversation; `resume` goes on with it.
             InvalidInputError: An argument breaks a rule.
         """
-        limit = self._house.settings.max_id_chars
+        limit = self._container.settings.max_id_chars
         caller = callers.caller(
             user_id=user_id,
             caller_identity=caller_identity,
-            identities=self._house.contacts.known_by(phone=phone, email=email, external_id=external_id),
+            identities=self._container.contacts.known_by(phone=phone, email=email, external_id=external_id),
             attributes=attributes,
             state=_mapping("state", state),
             name=name,
@@ -103,8 +103,8 @@ class Conversations:
             thread_id=None if thread_id is None else self._id("thread_id", thread_id),
             caller=caller,
         )
-        begun = self._house.conversations.start(self._tenant_id, opening)
-        return Conversation(self._house, self._tenant_id, begun, caller)
+        begun = self._container.conversations.start(self._tenant_id, opening)
+        return Conversation(self._container, self._tenant_id, begun, caller)
 
     def resume(self, conversation_id: str) -> Conversation:
         """Go on with an open conversation, in this process or another; its state begins empty.
@@ -113,8 +113,8 @@ class Conversations:
             NotFoundError: There is no such conversation.
             InvalidInputError: It is over.
         """
-        begun = self._house.conversations.resume(self._tenant_id, self._id("conversation_id", conversation_id))
-        return Conversation(self._house, self._tenant_id, begun, Caller())
+        begun = self._container.conversations.resume(self._tenant_id, self._id("conversation_id", conversation_id))
+        return Conversation(self._container, self._tenant_id, begun, Caller())
 
     def get(self, conversation_id: str) -> ConversationRecord:
         """One conversation as it is now: what its agent had, what was said, and what was written because of it.
@@ -122,11 +122,11 @@ class Conversations:
         Raises:
             NotFoundError: There is no such conversation.
         """
-        return self._house.records.get(self._tenant_id, self._id("conversation_id", conversation_id))
+        return self._container.records.get(self._tenant_id, self._id("conversation_id", conversation_id))
 
     def find(self, *, thread_id: str) -> ConversationRecord | None:
         """The open conversation of a thread, or None."""
-        return self._house.records.find(self._tenant_id, self._id("thread_id", thread_id))
+        return self._container.records.find(self._tenant_id, self._id("thread_id", thread_id))
 
     def list(
         self, *, agent_id: str | None = None, user_id: str | None = None, limit: int = 100, after: str | None = None
@@ -142,7 +142,7 @@ class Conversations:
         Raises:
             NotFoundError: There is no conversation `after`.
         """
-        found = self._house.records.list(
+        found = self._container.records.list(
             self._tenant_id,
             agent_id=None if agent_id is None else self._id("agent_id", agent_id),
             user_id=None if user_id is None else self._id("user_id", user_id),
@@ -158,9 +158,9 @@ class Conversations:
             prefix: How they begin.
             limit: How many at most, 1 to 1,000.
         """
-        self._house.require_open()
+        self._container.require_open()
         inputs.count("limit", limit, low=1, high=MAX_PAGE)
-        return self._house.records.ids(self._tenant_id, self._id("prefix", prefix), limit=limit)
+        return self._container.records.ids(self._tenant_id, self._id("prefix", prefix), limit=limit)
 
     def end(self, conversation_id: str, *, defer: bool = False) -> ConversationRecord:
         """End a conversation from outside; what its state held is not known here. One that is over stays as it is.
@@ -174,7 +174,7 @@ class Conversations:
         """
         self._id("conversation_id", conversation_id)
         ending = Ending(deferred=inputs.flag("defer", defer))
-        return _ended(self._house, self._tenant_id, conversation_id, ending)
+        return _ended(self._container, self._tenant_id, conversation_id, ending)
 
     def work(self, limit: int | None = None) -> int:
         """Read transcripts that were left for later, or whose reading was cut short.
@@ -193,31 +193,31 @@ class Conversations:
         """
         if limit is not None:
             inputs.count("limit", limit, low=1, high=MAX_PAGE)
-        return self._house.learning.work(self._tenant_id, limit)
+        return self._container.learning.work(self._tenant_id, limit)
 
     def postponed(self) -> int:
         """How many transcripts could not be read for the moment; `work` tries them again when it is called later.
 
         Their `extraction` is `pending`, and `extraction_note` says why.
         """
-        self._house.require_open()
-        return self._house.learning.postponed(self._tenant_id)
+        self._container.require_open()
+        return self._container.learning.postponed(self._tenant_id)
 
-    astart = twin(start)
-    aresume = twin(resume)
-    aget = twin(get)
-    afind = twin(find)
-    alist = twin(list)  # noqa: A003 - the method of this class
-    aids = twin(ids)
-    aend = twin(end)
-    awork = twin(work)
-    apostponed = twin(postponed)
+    astart = to_async(start)
+    aresume = to_async(resume)
+    aget = to_async(get)
+    afind = to_async(find)
+    alist = to_async(list)  # noqa: A003 - the method of this class
+    aids = to_async(ids)
+    aend = to_async(end)
+    awork = to_async(work)
+    apostponed = to_async(postponed)
 
     def __repr__(self) -> str:
         return f"<Conversations tenant_id={self._tenant_id!r}>"
 
     def _id(self, field: str, value: str) -> str:
-        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
+        return inputs.identifier(field, value, limit=self._container.settings.max_id_chars)
 
 
 class Conversation:
@@ -229,8 +229,8 @@ class Conversation:
     async twin whose name begins with `a`.
     """
 
-    def __init__(self, house: House, tenant_id: str, begun: Begun, caller: Caller) -> None:
-        self._house = house
+    def __init__(self, container: Container, tenant_id: str, begun: Begun, caller: Caller) -> None:
+        self._container = container
         self._tenant_id = tenant_id
         self.id = begun.id
         self.agent_id = begun.agent_id
@@ -239,7 +239,7 @@ class Conversation:
         self.thread_id = begun.thread_id
         self._caller = caller
         self._awaited = callers.awaited(begun.settings)
-        self._unplaced: list[Said] = []
+        self._unplaced: list[NewMessage] = []
         self._state = begun.state
         self._memory = CallerMemory({})
         self._identity = ""
@@ -275,11 +275,11 @@ class Conversation:
             InvalidInputError: An argument breaks a rule, or the conversation is over.
             NotFoundError: The conversation is gone.
         """
-        settings = self._house.settings
-        said = Said(
+        settings = self._container.settings
+        said = NewMessage(
             role=inputs.one_of("role", role, _ROLES),
             content=inputs.text("content", content, limit=settings.max_block_chars),
-            at=self._house.conversations.now(),
+            at=self._container.conversations.now(),
             external_id=None
             if external_id is None
             else inputs.identifier("external_id", external_id, limit=settings.max_id_chars),
@@ -319,7 +319,7 @@ class Conversation:
             self._add(new_turn=True)
         if not prompts.wants_memory(prompt):
             return prompt
-        return prompts.filled(prompt, self._house.retriever.facts(self._tenant_id, self.id, query))
+        return prompts.filled(prompt, self._container.retriever.facts(self._tenant_id, self.id, query))
 
     def handoff(self, to: str, reason: str | None = None) -> None:
         """Note that the caller is handed to someone else; secrets are replaced as in a message.
@@ -366,17 +366,17 @@ class Conversation:
             caller=self._newly_known(),
             deferred=inputs.flag("defer", defer),
         )
-        record = _ended(self._house, self._tenant_id, self.id, ending)
+        record = _ended(self._container, self._tenant_id, self.id, ending)
         self._is_over = True
         self._identity = record.caller_identity
         return record
 
-    aadd_message = twin(add_message)
-    asay = twin(say)
-    arender_prompt = twin(render_prompt)
-    ahandoff = twin(handoff)
-    aset_outcome = twin(set_outcome)
-    aend = twin(end)
+    aadd_message = to_async(add_message)
+    asay = to_async(say)
+    arender_prompt = to_async(render_prompt)
+    ahandoff = to_async(handoff)
+    aset_outcome = to_async(set_outcome)
+    aend = to_async(end)
 
     def __enter__(self) -> Self:
         return self
@@ -402,17 +402,17 @@ class Conversation:
     def __repr__(self) -> str:
         return f"<Conversation id={self.id!r} agent_id={self.agent_id!r}>"
 
-    def _add(self, *said: Said, new_turn: bool) -> None:
+    def _add(self, *said: NewMessage, new_turn: bool) -> None:
         """Add messages after those that wait until it is known whose they are."""
         known = self._newly_known()
-        turn = self._house.conversations.add(
+        turn = self._container.conversations.add(
             self._tenant_id, self.id, (*self._unplaced, *said), caller=known, new_turn=new_turn
         )
         self._take(turn)
         if self._identity:
             self._unplaced.clear()
 
-    def _take(self, turn: Turn) -> None:
+    def _take(self, turn: TurnMemory) -> None:
         self._identity = turn.caller_identity
         if turn.fields is not None:
             self._memory = CallerMemory(turn.fields)
@@ -421,29 +421,29 @@ class Conversation:
         """Who the caller is, where the state says it by now and nothing did before."""
         if self._identity or self._awaited is None:
             return None
-        known = self._awaited.identity(None, self._state, limit=self._house.settings.max_id_chars)
+        known = self._awaited.identity(None, self._state, limit=self._container.settings.max_id_chars)
         return None if known is None else replace(self._caller, state=dict(self._state))
 
     def _note(self, **outcome: str | None) -> None:
-        self._house.conversations.note(self._tenant_id, self.id, **outcome)
+        self._container.conversations.note(self._tenant_id, self.id, **outcome)
 
     def _word(self, field: str, value: object) -> str:
-        return inputs.text(field, value, limit=self._house.settings.max_line_chars)
+        return inputs.text(field, value, limit=self._container.settings.max_line_chars)
 
     def _fail(self) -> None:
         """End the conversation because of an exception, which is the one that is to be seen."""
         try:
             ending = Ending(status="failed", said=tuple(self._unplaced), caller=self._newly_known())
-            self._house.conversations.end(self._tenant_id, self.id, ending)
+            self._container.conversations.end(self._tenant_id, self.id, ending)
         except AgentMemError as error:
             _log.warning("a conversation could not be ended as failed: %s", error)
         self._is_over = True
 
 
-def _ended(house: House, tenant_id: str, conversation_id: str, ending: Ending) -> ConversationRecord:
-    if house.conversations.end(tenant_id, conversation_id, ending) and not ending.deferred:
-        house.learning.run(tenant_id, conversation_id)
-    return house.records.get(tenant_id, conversation_id)
+def _ended(container: Container, tenant_id: str, conversation_id: str, ending: Ending) -> ConversationRecord:
+    if container.conversations.end(tenant_id, conversation_id, ending) and not ending.deferred:
+        container.learning.run(tenant_id, conversation_id)
+    return container.records.get(tenant_id, conversation_id)
 
 
 def _mapping(field: str, value: object) -> Mapping[str, object]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from agentmem import inputs
-from agentmem.archival.lines import SOURCES, drafts
-from agentmem.archival.recall import TRUSTED, Filter, Wish
-from agentmem.client.twin import twin
+from agentmem.archival.lines.drafts import SOURCES, drafts
+from agentmem.archival.search.recall import TRUSTED, Filter, SearchOptions
+from agentmem.client.to_async import to_async
 from agentmem.display import Values
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.models import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from agentmem.client.house import House
+    from agentmem.client.wiring import Container
     from agentmem.transaction import Writer
 
 _SCOPES: builtins.tuple[ScopeFilter, ...] = get_args(ScopeFilter)
@@ -43,8 +43,8 @@ class Memory:
     whose name begins with `a`.
     """
 
-    def __init__(self, house: House, tenant_id: str, user_id: str, writer: Writer) -> None:
-        self._house = house
+    def __init__(self, container: Container, tenant_id: str, user_id: str, writer: Writer) -> None:
+        self._container = container
         self._tenant_id = tenant_id
         self._user_id = user_id
         self._writer = writer
@@ -63,7 +63,7 @@ class Memory:
         own = self._scope(agent_id)
         scopes = [own.user] if chosen in {"user", "all"} else []
         if chosen != "user":
-            agents = self._house.blocks.agent_ids(own) if agent_id is None else [agent_id]
+            agents = self._container.blocks.agent_ids(own) if agent_id is None else [agent_id]
             scopes += [self._scope(agent) for agent in agents]
         return Values(block for one in scopes for block in self._with_archival(one))
 
@@ -75,7 +75,7 @@ class Memory:
         """
         own = self._scope(agent_id)
         scopes = [own.user] if agent_id is None else [own.user, own]
-        return Values(block for one in scopes for block in self._house.blocks.list(one))
+        return Values(block for one in scopes for block in self._container.blocks.list(one))
 
     def get(self, block_type: str, *, agent_id: str | None = None) -> MemoryBlock:
         """One block.
@@ -85,8 +85,8 @@ class Memory:
         """
         scope = self._scope(agent_id)
         if inputs.block_type(block_type) == ARCHIVAL:
-            return self._house.archival.get(scope)
-        return self._house.blocks.get(scope, block_type)
+            return self._container.archival.get(scope)
+        return self._container.blocks.get(scope, block_type)
 
     def find(self, block_type: str, *, agent_id: str | None = None) -> MemoryBlock | None:
         """One block, or None when there is none."""
@@ -137,12 +137,12 @@ class Memory:
         scope = self._scope(agent_id)
         inputs.block_type(block_type)
         if description is not None:
-            inputs.text("description", description, limit=self._house.settings.max_block_chars, empty=True)
+            inputs.text("description", description, limit=self._container.settings.max_block_chars, empty=True)
         if read_only is not None:
             inputs.flag("read_only", read_only)
         expected = None if expected_updated_at is None else _token(expected_updated_at)
         if block_type != ARCHIVAL:
-            return self._house.blocks.update(
+            return self._container.blocks.update(
                 scope,
                 block_type,
                 content,
@@ -151,7 +151,7 @@ class Memory:
                 description=description,
                 read_only=read_only,
             )
-        return self._house.archival.update(
+        return self._container.archival.update(
             scope,
             content,
             expected=expected,
@@ -187,8 +187,8 @@ class Memory:
         scope = self._scope(agent_id)
         if inputs.block_type(block_type) == ARCHIVAL:
             self.remember(content, agent_id=agent_id, idempotency_key=idempotency_key)
-            return self._house.archival.get(scope, deleted=True)  # by now someone may have deleted it again
-        return self._house.blocks.append(
+            return self._container.archival.get(scope, deleted=True)  # by now someone may have deleted it again
+        return self._container.blocks.append(
             scope,
             block_type,
             content,
@@ -223,7 +223,7 @@ class Memory:
             raise InvalidInputError(
                 "archival lines are not replaced", field="block_type", advice="forget_line one and remember another"
             )
-        return self._house.blocks.replace(
+        return self._container.blocks.replace(
             scope,
             block_type,
             old,
@@ -250,9 +250,9 @@ class Memory:
         inputs.block_type(block_type)
         expected = None if expected_updated_at is None else _token(expected_updated_at)
         if block_type != ARCHIVAL:
-            self._house.blocks.delete(scope, block_type, expected=expected, writer=self._writer)
+            self._container.blocks.delete(scope, block_type, expected=expected, writer=self._writer)
             return
-        self._house.archival.delete(scope, expected=expected, writer=self._writer)
+        self._container.archival.delete(scope, expected=expected, writer=self._writer)
 
     def history(self, block_type: str, *, agent_id: str | None = None) -> builtins.list[BlockVersion]:
         """Every version of a block, oldest first: when, by whom, and what it said.
@@ -268,7 +268,7 @@ class Memory:
             raise InvalidInputError(
                 "archival memory has no history", field="block_type", advice="each line carries its own times"
             )
-        return Values(self._house.blocks.history(scope, block_type))
+        return Values(self._container.blocks.history(scope, block_type))
 
     def remember(
         self,
@@ -306,9 +306,9 @@ class Memory:
         """
         scope = self._scope(agent_id)
         default = Line("", conversation_id=conversation_id, source=source, confidence=confidence)
-        stored = self._house.archival.remember(
+        stored = self._container.archival.remember(
             scope,
-            drafts(lines, default, self._house.limits),
+            drafts(lines, default, self._container.limits),
             writer=self._writer,
             idempotency_key=self._key(idempotency_key),
         )
@@ -371,7 +371,7 @@ class Memory:
             source=None if source is None else inputs.one_of("source", source, SOURCES),
             min_confidence=inputs.fraction("min_confidence", min_confidence),
         )
-        wish = Wish(
+        wish = SearchOptions(
             limit=inputs.count("limit", limit, low=1, high=MAX_LIMIT),
             min_score=inputs.fraction("min_score", min_score),
             only=only,
@@ -379,7 +379,7 @@ class Memory:
             explain=inputs.flag("explain", explain),
         )
         scopes = {"user": [own.user], "agent": [own], "all": _with_users(own)}[chosen]
-        return Values(self._house.recall.search(scopes, query, wish))
+        return Values(self._container.recall.search(scopes, query, wish))
 
     def recall_trusted(
         self,
@@ -414,12 +414,12 @@ class Memory:
         """
         inputs.text("query", query)
         own = self._scope(agent_id)
-        wish = Wish(
+        wish = SearchOptions(
             limit=inputs.count("limit", limit, low=1, high=MAX_LIMIT),
             min_score=inputs.fraction("min_score", min_score),
             only=TRUSTED,
         )
-        return Values(self._house.recall.search(_with_users(own), query, wish))
+        return Values(self._container.recall.search(_with_users(own), query, wish))
 
     def forget_line(self, line_id: str) -> None:
         """Delete one archival line of this user, in whichever scope; nothing happens when there is none.
@@ -427,26 +427,26 @@ class Memory:
         Raises:
             InvalidInputError: The archival memory it is in is read-only and this client respects that.
         """
-        self._house.archival.forget_line(
+        self._container.archival.forget_line(
             self._tenant_id,
             self._user_id,
             self._id("line_id", line_id),
             writer=self._writer,
         )
 
-    alist = twin(list)  # noqa: A003 - the method of this class
-    alist_core = twin(list_core)
-    aget = twin(get)
-    afind = twin(find)
-    aupdate = twin(update)
-    aappend = twin(append)
-    areplace = twin(replace)
-    adelete = twin(delete)
-    ahistory = twin(history)
-    aremember = twin(remember)
-    arecall = twin(recall)
-    arecall_trusted = twin(recall_trusted)
-    aforget_line = twin(forget_line)
+    alist = to_async(list)  # noqa: A003 - the method of this class
+    alist_core = to_async(list_core)
+    aget = to_async(get)
+    afind = to_async(find)
+    aupdate = to_async(update)
+    aappend = to_async(append)
+    areplace = to_async(replace)
+    adelete = to_async(delete)
+    ahistory = to_async(history)
+    aremember = to_async(remember)
+    arecall = to_async(recall)
+    arecall_trusted = to_async(recall_trusted)
+    aforget_line = to_async(forget_line)
 
     def __repr__(self) -> str:
         return f"<Memory user_id={self._user_id!r}>"
@@ -455,15 +455,15 @@ class Memory:
         return Scope(self._tenant_id, self._user_id, None if agent_id is None else self._id("agent_id", agent_id))
 
     def _with_archival(self, scope: Scope) -> builtins.list[MemoryBlock]:
-        blocks = self._house.blocks.list(scope)
+        blocks = self._container.blocks.list(scope)
         try:
-            blocks.append(self._house.archival.get(scope))
+            blocks.append(self._container.archival.get(scope))
         except NotFoundError:
             return blocks
         return sorted(blocks, key=lambda block: block.block_type)
 
     def _id(self, field: str, value: str) -> str:
-        return inputs.identifier(field, value, limit=self._house.settings.max_id_chars)
+        return inputs.identifier(field, value, limit=self._container.settings.max_id_chars)
 
     def _key(self, value: str | None) -> str | None:
         return None if value is None else self._id("idempotency_key", value)

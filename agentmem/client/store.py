@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
 from agentmem import inputs
-from agentmem.archival import upkeep
+from agentmem.archival import maintenance
 from agentmem.client.agents import Agents, ClientAgents
 from agentmem.client.contacts import Contacts
 from agentmem.client.conversations import Conversations
-from agentmem.client.house import House, build
 from agentmem.client.memory import Memory
-from agentmem.client.twin import twin
+from agentmem.client.to_async import to_async
+from agentmem.client.wiring import Container, build
 from agentmem.display import Values
 from agentmem.errors import InvalidInputError
 from agentmem.retention import person
@@ -49,12 +49,12 @@ class AgentMem:
         []
     """
 
-    def __init__(self, house: House, tenant_id: str) -> None:
-        self._house = house
+    def __init__(self, container: Container, tenant_id: str) -> None:
+        self._container = container
         self._tenant_id = tenant_id
-        self.agents = Agents(house, tenant_id)
-        self.contacts = Contacts(house, tenant_id)
-        self.conversations = Conversations(house, tenant_id)
+        self.agents = Agents(container, tenant_id)
+        self.contacts = Contacts(container, tenant_id)
+        self.conversations = Conversations(container, tenant_id)
 
     @property
     def tenant_id(self) -> str:
@@ -64,7 +64,7 @@ class AgentMem:
     @property
     def settings(self) -> Settings:
         """The settings the store was opened with."""
-        return self._house.settings
+        return self._container.settings
 
     def tenant(self, tenant_id: str) -> AgentMem:
         """The same store, bound to another tenant.
@@ -72,7 +72,7 @@ class AgentMem:
         Raises:
             InvalidInputError: The id is empty, too long or not text.
         """
-        return AgentMem(self._house, inputs.identifier("tenant_id", tenant_id, limit=self.settings.max_id_chars))
+        return AgentMem(self._container, inputs.identifier("tenant_id", tenant_id, limit=self.settings.max_id_chars))
 
     def client(self, user_id: str, *, actor: str = "operator", respect_read_only: bool = False) -> Client:
         """The memory of one user of this tenant.
@@ -90,7 +90,7 @@ class AgentMem:
         inputs.identifier("actor", actor, limit=limit)
         inputs.flag("respect_read_only", respect_read_only)
         writer = Writer(actor, respects_read_only=respect_read_only)
-        return Client(self._house, self._tenant_id, user_id, writer)
+        return Client(self._container, self._tenant_id, user_id, writer)
 
     def warm_up(self) -> None:
         """Load the embedding model now, so that no first recall waits for it, or runs into its policy's timeout.
@@ -98,7 +98,7 @@ class AgentMem:
         Raises:
             BackendError: The model is not there.
         """
-        self._house.embedder.probe()
+        self._container.embedder.probe()
 
     def check(self) -> CheckReport:
         """Whether SQL and the index agree, who answers, and what is waiting. Nothing is changed.
@@ -109,7 +109,7 @@ class AgentMem:
         Raises:
             BackendError: The database did not answer.
         """
-        return upkeep.check(self._house.database, self._house.index, self._house.analyzer)
+        return maintenance.check(self._container.database, self._container.index, self._container.analyzer)
 
     def reindex(self, *, embed: bool = False, progress: Callable[[int, int], None] | None = None) -> int:
         """Fill Chroma anew from SQL; recall answers meanwhile.
@@ -130,10 +130,12 @@ class AgentMem:
         inputs.flag("embed", embed)
         if progress is not None and not callable(progress):
             raise InvalidInputError("must be a function of how many are done and how many there are", field="progress")
-        house = self._house
-        house.require_open()
+        container = self._container
+        container.require_open()
         report = progress or _silent
-        return upkeep.reindex(house.database, house.index, house.embedder, house.analyzer, embed=embed, progress=report)
+        return maintenance.reindex(
+            container.database, container.index, container.embedder, container.analyzer, embed=embed, progress=report
+        )
 
     def changes(
         self, user_id: str, since: int | datetime | str | None = None, *, limit: int = 1_000
@@ -155,11 +157,11 @@ class AgentMem:
         Raises:
             InvalidInputError: A value breaks a rule above.
         """
-        house = self._house
+        container = self._container
         inputs.identifier("user_id", user_id, limit=self.settings.max_id_chars)
         after = _since(since)
         inputs.count("limit", limit, low=1, high=_MOST_CHANGES)
-        with house.transactions.read() as snapshot:
+        with container.transactions.read() as snapshot:
             found = person.feed(snapshot, self._tenant_id, user_id, since=after, limit=limit)
         return Values(found)
 
@@ -179,11 +181,11 @@ class AgentMem:
         Raises:
             InvalidInputError: A value breaks a rule above.
         """
-        house = self._house
-        house.require_open()
+        container = self._container
+        container.require_open()
         inputs.identifier("prefix", prefix, limit=self.settings.max_id_chars)
         inputs.count("limit", limit, low=1, high=_MOST_USERS)
-        with house.transactions.read() as snapshot:
+        with container.transactions.read() as snapshot:
             return person.ids_beginning(snapshot.session, self._tenant_id, prefix, limit=limit)
 
     def sweep(self, now: datetime | None = None) -> SweepReport:
@@ -210,8 +212,8 @@ class AgentMem:
             InvalidInputError: `now` has no time zone, or is no time.
             BackendError: The database could not do it; what was deleted until then stays deleted.
         """
-        self._house.require_open()
-        return self._house.retention.sweep(now)
+        self._container.require_open()
+        return self._container.retention.sweep(now)
 
     def forget(self, user_id: str, *, wait: bool = False, checkpointer: Checkpointer | None = None) -> ForgetReceipt:
         """Erase everything of a user, of all agents and of all contacts that were merged into them, for good.
@@ -239,29 +241,29 @@ class AgentMem:
             InvalidInputError: A value breaks a rule above.
             BackendError: The database or the checkpointer could not do it; call it again.
         """
-        house = self._house
+        container = self._container
         inputs.identifier("user_id", user_id, limit=self.settings.max_id_chars)
         inputs.flag("wait", wait)
         if checkpointer is not None and not callable(getattr(checkpointer, "delete_thread", None)):
             kind = type(checkpointer).__name__
             raise InvalidInputError(f"must be a LangGraph checkpointer, not {kind}", field="checkpointer")
-        house.require_open()
-        return house.forgetting.forget(self._tenant_id, user_id, wait=wait, checkpointer=checkpointer)
+        container.require_open()
+        return container.forgetting.forget(self._tenant_id, user_id, wait=wait, checkpointer=checkpointer)
 
     def close(self) -> None:
         """Hand Chroma the last changes and give everything free; a call after this is refused."""
-        self._house.close()
+        self._container.close()
 
-    atenant = twin(tenant)
-    aclient = twin(client)
-    awarm_up = twin(warm_up)
-    acheck = twin(check)
-    areindex = twin(reindex)
-    achanges = twin(changes)
-    ausers = twin(users)
-    asweep = twin(sweep)
-    aforget = twin(forget)
-    aclose = twin(close)
+    atenant = to_async(tenant)
+    aclient = to_async(client)
+    awarm_up = to_async(warm_up)
+    acheck = to_async(check)
+    areindex = to_async(reindex)
+    achanges = to_async(changes)
+    ausers = to_async(users)
+    asweep = to_async(sweep)
+    aforget = to_async(forget)
+    aclose = to_async(close)
 
     def __enter__(self) -> Self:
         return self
@@ -282,10 +284,10 @@ class AgentMem:
 class Client:
     """One user of one tenant: `memory` and `agents`. Cheap to make, safe to share."""
 
-    def __init__(self, house: House, tenant_id: str, user_id: str, writer: Writer) -> None:
+    def __init__(self, container: Container, tenant_id: str, user_id: str, writer: Writer) -> None:
         self.user_id = user_id
-        self.memory = Memory(house, tenant_id, user_id, writer)
-        self.agents = ClientAgents(house, tenant_id, user_id)
+        self.memory = Memory(container, tenant_id, user_id, writer)
+        self.agents = ClientAgents(container, tenant_id, user_id)
 
     def __repr__(self) -> str:
         return f"<Client user_id={self.user_id!r}>"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sqlmodel import Session, col, select
 
-from agentmem import lifetimes
+from agentmem import expiry
 from agentmem.records import ContactMemory, Entity, EntityRef, Fact, Json, Message, OpenItem, Role
 from agentmem.tables import ContactMemoryRow, ConversationRow, EntityRow, FactRow, MessageRow, OpenItemRow
 
@@ -36,7 +36,7 @@ def read_memory(snapshot: Snapshot, scope: Scope, *, recent_messages: int = RECE
     header = find_header(session, scope)
     if header is None:
         return ContactMemory(scope.user_id, scope.agent_id or "", facts={})
-    days = lifetimes.retention_days(session, scope.tenant_id, header.agent_id)
+    days = expiry.retention_days(session, scope.tenant_id, header.agent_id)
     facts = tuple(_facts(snapshot, header.id, days=days))
     return ContactMemory(
         contact_id=header.contact_id,
@@ -54,7 +54,7 @@ def read_memory(snapshot: Snapshot, scope: Scope, *, recent_messages: int = RECE
 
 def read_facts(snapshot: Snapshot, scope: Scope) -> dict[str, Json]:
     """The key-value facts of an agent scope alone, by key, in one statement."""
-    retention = lifetimes.retention_column(scope.tenant_id, scope.agent_id or "")
+    retention = expiry.retention_column(scope.tenant_id, scope.agent_id or "")
     statement = (
         select(FactRow, retention)
         .join(ContactMemoryRow, col(ContactMemoryRow.id) == FactRow.memory_id)
@@ -83,7 +83,7 @@ def find_header(session: Session, scope: Scope, *, to_write: bool = False) -> Co
 
 def fact_ends(snapshot: Snapshot, row: FactRow, *, days: int | None) -> datetime:
     """Return when a fact is over."""
-    return lifetimes.fact_ends(row.updated_at, row.expires_at, days=days, most_days=snapshot.max_fact_days)
+    return expiry.fact_ends(row.updated_at, row.expires_at, days=days, most_days=snapshot.max_fact_days)
 
 
 def fact_is_live(snapshot: Snapshot, row: FactRow, *, days: int | None) -> bool:
@@ -94,7 +94,7 @@ def fact_is_live(snapshot: Snapshot, row: FactRow, *, days: int | None) -> bool:
 def live_summary(header: ContactMemoryRow, *, now: datetime, days: int | None) -> str | None:
     """The summary, if there is one and it is not over."""
     written_at = header.summary_updated_at
-    return None if written_at is None or lifetimes.over(written_at, now, days) else header.summary
+    return None if written_at is None or expiry.over(written_at, now, days) else header.summary
 
 
 def fact(snapshot: Snapshot, row: FactRow, *, days: int | None) -> Fact:
@@ -152,13 +152,13 @@ def _facts(snapshot: Snapshot, memory_id: str, *, days: int | None) -> Iterable[
 def _entities(session: Session, memory_id: str, *, now: datetime, days: int | None) -> Iterable[Entity]:
     found = session.exec(select(EntityRow).where(EntityRow.memory_id == memory_id)).all()
     ordered = sorted(found, key=lambda row: (row.entity_type, row.entity_id))
-    return (entity(row) for row in ordered if not lifetimes.over(row.updated_at, now, days))
+    return (entity(row) for row in ordered if not expiry.over(row.updated_at, now, days))
 
 
 def _open_items(session: Session, memory_id: str, *, now: datetime, days: int | None) -> Iterable[OpenItem]:
     statement = select(OpenItemRow).where(OpenItemRow.memory_id == memory_id, col(OpenItemRow.resolved_at).is_(None))
     ordered = sorted(session.exec(statement).all(), key=lambda row: (row.created_at, row.id))
-    return (open_item(row) for row in ordered if not lifetimes.over(row.updated_at, now, days))
+    return (open_item(row) for row in ordered if not expiry.over(row.updated_at, now, days))
 
 
 def _messages(session: Session, memory_id: str, *, now: datetime, days: int | None, limit: int) -> list[Message]:
@@ -174,7 +174,7 @@ def _messages(session: Session, memory_id: str, *, now: datetime, days: int | No
         )
         .limit(limit)
     )
-    end = lifetimes.cutoff(now, days)
+    end = expiry.cutoff(now, days)
     if end is not None:
         statement = statement.where(col(MessageRow.created_at) > end)
     return [message(row, channel) for row, channel in reversed(session.exec(statement).all())]

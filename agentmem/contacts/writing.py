@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlmodel import Session, col, delete, select, update
 
-from agentmem import inputs, lifetimes
+from agentmem import expiry, inputs
 from agentmem.changes import Change
 from agentmem.contacts import reading
 from agentmem.database import RacedError, in_batches
@@ -73,7 +73,7 @@ class MemoryWrites:
         self._source = source
         self._max_value_bytes = max_value_bytes
         self._header = reading.find_header(tx.session, scope, to_write=True)
-        self._days = lifetimes.retention_days(tx.session, scope.tenant_id, scope.agent_id or "")
+        self._days = expiry.retention_days(tx.session, scope.tenant_id, scope.agent_id or "")
         self._changed = 0
         self._claimed = False
         if expected_version is not None and expected_version != self.version:
@@ -287,10 +287,10 @@ class MemoryWrites:
 
     def _put_fact(self, row: FactRow | None, key: str, value: Json, ttl_days: int | None) -> None:
         live = row if row is not None and self._is_live(row) else None
-        at = lifetimes.hour(self.now)
+        at = expiry.hour(self.now)
         values: dict[str, Any] = {
             "updated_at": at,
-            "expires_at": None if ttl_days is None else lifetimes.on(at, ttl_days),
+            "expires_at": None if ttl_days is None else expiry.on(at, ttl_days),
         }
         before = None if live is None else json.loads(live.value)
         if live is not None and _same(before, value) and _holds(live, values):
@@ -336,7 +336,7 @@ class MemoryWrites:
         return row
 
     def _over(self, written_at: datetime) -> bool:
-        return lifetimes.over(written_at, self.now, self._days)
+        return expiry.over(written_at, self.now, self._days)
 
     def _is_live(self, row: FactRow) -> bool:
         return self._ends(row) > self.now

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from agentmem.lifetimes import fact_ends, over
+from agentmem.expiry import fact_ends, over
 from agentmem.records import Entity, EntityRef, Fact, OpenItem
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ NO_CONTEXT: Final = "{}"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ContextSnapshot:
     """What is kept of a context."""
 
     facts: tuple[Fact, ...] = ()
@@ -42,7 +42,7 @@ class Kept:
 
 def packed(memory: ContactMemory, *, summary_at: datetime | None) -> str:
     """A memory as it was read, and when its summary was written."""
-    kept = Kept(
+    kept = ContextSnapshot(
         facts=memory.fact_records,
         summary=memory.summary,
         summary_at=summary_at,
@@ -55,10 +55,10 @@ def packed(memory: ContactMemory, *, summary_at: datetime | None) -> str:
     return _text(kept)
 
 
-def unpacked(context: str) -> Kept:
+def unpacked(context: str) -> ContextSnapshot:
     """What `packed` was given.
 
-    >>> unpacked(NO_CONTEXT) == Kept()
+    >>> unpacked(NO_CONTEXT) == ContextSnapshot()
     True
     """
     kept = _timed(json.loads(context))
@@ -66,10 +66,10 @@ def unpacked(context: str) -> Kept:
     kept["facts"] = tuple(Fact(**_timed(one)) for one in kept.get("facts", ()))
     kept["entities"] = tuple(Entity(**_timed(one)) for one in kept.get("entities", ()))
     kept["open_items"] = tuple(map(_open_item, kept.get("open_items", ())))
-    return Kept(**kept)
+    return ContextSnapshot(**kept)
 
 
-def living(kept: Kept, *, now: datetime, days: int | None, most_days: int) -> Kept:
+def living(kept: ContextSnapshot, *, now: datetime, days: int | None, most_days: int) -> ContextSnapshot:
     """What of it is not over.
 
     Args:
@@ -109,7 +109,7 @@ def with_lines(context: str, line_ids: Iterable[str]) -> str:
     return _text(replace(kept, line_ids=tuple(dict.fromkeys([*kept.line_ids, *line_ids]))))
 
 
-def _text(kept: Kept) -> str:
+def _text(kept: ContextSnapshot) -> str:
     return json.dumps(kept, default=_plain, ensure_ascii=False)
 
 

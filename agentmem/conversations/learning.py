@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from sqlmodel import Session, col, select
 
-from agentmem import lifetimes, revisions
-from agentmem.archival.lines import Draft
-from agentmem.archival.recall import TRUSTED, UNTRUSTED, Wish
+from agentmem import expiry, revisions
+from agentmem.archival.lines.drafts import Draft
+from agentmem.archival.search.recall import TRUSTED, UNTRUSTED, SearchOptions
 from agentmem.contacts.reading import message, read_memory
 from agentmem.contacts.writing import KEEP, MemoryWrites
 from agentmem.conversations import contexts
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agentmem.agents.settings import AgentSettings, AgentStore
-    from agentmem.archival.lines import Entry
-    from agentmem.archival.recall import Recall
-    from agentmem.archival.store import ArchivalStore
+    from agentmem.archival.lines.drafts import IndexedLine
+    from agentmem.archival.lines.store import ArchivalStore
+    from agentmem.archival.search.recall import Recall
     from agentmem.conversations.claims import Claimed
     from agentmem.extraction.extracted import Extracted, Learned
     from agentmem.extraction.extractor import Extractor
@@ -69,7 +69,7 @@ _Outcome: TypeAlias = Literal["done", "put off", "given up", "not ours"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _ShownToModel:
     """What a conversation and the memory of its caller were when the model was asked."""
 
     scope: Scope
@@ -86,9 +86,9 @@ class _Read:
 class _Lines:
     """What becomes of archival lines."""
 
-    add: Sequence[Entry]
+    add: Sequence[IndexedLine]
     confirm: Mapping[str, float]
-    supersede: Mapping[str, Entry]
+    supersede: Mapping[str, IndexedLine]
 
 
 class Learning:
@@ -203,7 +203,7 @@ class Learning:
         writer = replace(READER, conversation_id=claimed.id)
         return self._transactions.write(lambda tx: self._apply(tx, claimed, read, extracted, lines), writer=writer)
 
-    def _read(self, claimed: Claimed) -> _Read | None:
+    def _read(self, claimed: Claimed) -> _ShownToModel | None:
         """What the model is shown; without messages where the agent no longer remembers, or they are over."""
         with self._transactions.read() as snapshot:
             session = snapshot.session
@@ -214,7 +214,7 @@ class Learning:
             settings = self._agents.get(session, row.tenant_id, row.agent_id, row.version)
             recalled = self._archival.lines(snapshot, scope, contexts.unpacked(row.context).line_ids)
             newest = self._archival.newest(snapshot, scope, limit=_SHOWN, min_confidence=0, without_source=UNTRUSTED)
-            return _Read(
+            return _ShownToModel(
                 scope=scope,
                 settings=settings,
                 started_at=row.started_at,
@@ -225,16 +225,16 @@ class Learning:
                 lines_version=_lines_version(session, scope),
             )
 
-    def _known(self, read: _Read) -> dict[str, str]:
+    def _known(self, read: _ShownToModel) -> dict[str, str]:
         """The known facts that the model is shown: of many, the best matches for what was said, and the newest."""
         said = " ".join(message.content for message in read.messages if message.role == "user")
         if len(read.newest) < _SHOWN or not said.strip():
             return dict(read.newest)
-        found = self._recall.search([read.scope], said, Wish(limit=_RECALLED, min_score=0, only=TRUSTED))
+        found = self._recall.search([read.scope], said, SearchOptions(limit=_RECALLED, min_score=0, only=TRUSTED))
         known = {match.id: match.content for match in found} | dict(read.newest)
         return dict(list(known.items())[:_SHOWN])
 
-    def _lines(self, claimed: Claimed, read: _Read, facts: Sequence[Learned]) -> _Lines:
+    def _lines(self, claimed: Claimed, read: _ShownToModel, facts: Sequence[Learned]) -> _Lines:
         """Facts as lines, embedded; those that say what is stored already only confirm it."""
         confirm: dict[str, float] = {}
         new: list[tuple[Learned, list[str]]] = []
@@ -266,14 +266,16 @@ class Learning:
             },
         )
 
-    def _same(self, read: _Read, fact: Learned) -> list[str]:
+    def _same(self, read: _ShownToModel, fact: Learned) -> list[str]:
         """The stored facts that say the same."""
-        wish = Wish(limit=_COMPARED, min_score=_NEAR, only=TRUSTED)
+        wish = SearchOptions(limit=_COMPARED, min_score=_NEAR, only=TRUSTED)
         found = self._recall.search([read.scope], fact.text, wish)
         stored = {match.id: match.content for match in found} | dict(read.newest)
         return [line_id for line_id, text in stored.items() if alike(text, fact.text)]
 
-    def _apply(self, tx: Transaction, claimed: Claimed, read: _Read, extracted: Extracted, lines: _Lines) -> bool:
+    def _apply(
+        self, tx: Transaction, claimed: Claimed, read: _ShownToModel, extracted: Extracted, lines: _Lines
+    ) -> bool:
         """Write all of it, if the conversation is still this worker's and the memory the one that was read."""
         session = tx.session
         tx.lock(read.scope.tenant_id, read.scope.user_id)
@@ -309,16 +311,16 @@ def _lines_version(session: Session, scope: Scope) -> int:
 
 def _messages(snapshot: Snapshot, row: ConversationRow) -> list[Message]:
     """What was said, in order, without what is over."""
-    days = lifetimes.retention_days(snapshot.session, row.tenant_id, row.agent_id)
+    days = expiry.retention_days(snapshot.session, row.tenant_id, row.agent_id)
     said = select(MessageRow).where(MessageRow.conversation_id == row.id).order_by(col(MessageRow.position))
     return [
         message(one, row.channel)
         for one in snapshot.session.exec(said).all()
-        if not lifetimes.over(one.created_at, snapshot.now, days)
+        if not expiry.over(one.created_at, snapshot.now, days)
     ]
 
 
-def _write(writes: MemoryWrites, read: _Read, extracted: Extracted) -> list[str]:
+def _write(writes: MemoryWrites, read: _ShownToModel, extracted: Extracted) -> list[str]:
     """Write the changes to contact memory, and return why some of them could not be."""
     refused: list[str] = []
     writes.patch_facts(extracted.contact_facts, ttl_days=read.settings.state_keys)

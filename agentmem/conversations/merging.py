@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from agentmem import revisions
 from agentmem.changes import Change
-from agentmem.contacts.moving import move_memory
+from agentmem.contacts.merge import move_memory
 from agentmem.errors import InvalidInputError
 from agentmem.models import Scope
 
 if TYPE_CHECKING:
-    from agentmem.archival.store import ArchivalStore
+    from agentmem.archival.lines.store import ArchivalStore
     from agentmem.blocks import BlockStore
     from agentmem.contacts.store import ContactStore
     from agentmem.transaction import Transaction, Transactions, Writer

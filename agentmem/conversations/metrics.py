@@ -9,7 +9,7 @@ from sqlmodel import col, not_, or_, select
 
 from agentmem.agents.settings import unknown_agent
 from agentmem.database import rows
-from agentmem.lifetimes import cutoff, hour, retention_days
+from agentmem.expiry import cutoff, hour, retention_days
 from agentmem.records import AgentMetrics, FirstInteraction
 from agentmem.tables import ConversationRow
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agentmem.archival.recall import TRUSTED, Wish
+from agentmem.archival.search.recall import TRUSTED, SearchOptions
 from agentmem.conversations import prompts
 
 if TYPE_CHECKING:
-    from agentmem.archival.recall import Recall
-    from agentmem.archival.store import ArchivalStore
+    from agentmem.archival.lines.store import ArchivalStore
+    from agentmem.archival.search.recall import Recall
     from agentmem.conversations.store import ConversationStore
     from agentmem.models import Scope
     from agentmem.transaction import Transactions
@@ -69,7 +69,7 @@ class Retriever:
         return {line.id: line.content for line in prompts.foremost(lines, snapshot.now)}
 
     def _answering(self, scope: Scope, query: str) -> dict[str, str]:
-        wish = Wish(
+        wish = SearchOptions(
             limit=prompts.SHOWN,
             min_score=0,
             only=TRUSTED,

@@ -10,14 +10,14 @@ from uuid import uuid4
 
 from sqlmodel import Session, col, select
 
-from agentmem import lifetimes
+from agentmem import expiry
 from agentmem.contacts.reading import find_header, read_facts, read_memory
 from agentmem.contacts.writing import MemoryWrites
-from agentmem.conversations import contexts, looking
+from agentmem.conversations import contexts, queries
 from agentmem.conversations.callers import Caller, identified
+from agentmem.conversations.commands import Begun, Ending, MemoryInUse, NewMessage, Opening, Rules, TurnMemory
 from agentmem.conversations.mappings import State
 from agentmem.conversations.metrics import first_interaction
-from agentmem.conversations.steps import Begun, Ending, Opening, Reading, Rules, Said, Turn
 from agentmem.database import in_batches
 from agentmem.errors import ConflictError, InvalidInputError
 from agentmem.models import Scope
@@ -116,10 +116,10 @@ class ConversationStore:
             InvalidInputError: It is over.
         """
         with self._transactions.read() as snapshot:
-            step = self._open(snapshot, looking.find(snapshot, tenant_id, conversation_id))
+            step = self._open(snapshot, queries.find(snapshot, tenant_id, conversation_id))
             return _begun(step, self._state(step.settings, {}), self._turn(step))
 
-    def reading(self, tenant_id: str, conversation_id: str) -> Reading:
+    def reading(self, tenant_id: str, conversation_id: str) -> MemoryInUse:
         """Whose memory an open conversation reads, and what of it was shown.
 
         Raises:
@@ -127,12 +127,12 @@ class ConversationStore:
             InvalidInputError: It is over.
         """
         with self._transactions.read() as snapshot:
-            step = self._open(snapshot, looking.find(snapshot, tenant_id, conversation_id))
-            return Reading(step.scope, frozenset(contexts.unpacked(step.row.context).line_ids))
+            step = self._open(snapshot, queries.find(snapshot, tenant_id, conversation_id))
+            return MemoryInUse(step.scope, frozenset(contexts.unpacked(step.row.context).line_ids))
 
     def add(
-        self, tenant_id: str, conversation_id: str, said: Sequence[Said], *, caller: Caller | None, new_turn: bool
-    ) -> Turn:
+        self, tenant_id: str, conversation_id: str, said: Sequence[NewMessage], *, caller: Caller | None, new_turn: bool
+    ) -> TurnMemory:
         """Add messages, and read memory afresh where they begin a turn.
 
         A message with an `external_id` that the conversation has is not added again. Nothing is stored of an anonymous
@@ -150,7 +150,7 @@ class ConversationStore:
             InvalidInputError: It is over.
         """
 
-        def body(tx: Transaction) -> Turn:
+        def body(tx: Transaction) -> TurnMemory:
             step = self._go_on(tx, tenant_id, conversation_id)
             if caller is not None:
                 self._identify(tx, step, caller)
@@ -158,7 +158,7 @@ class ConversationStore:
                 self._store(tx, step, step.scope, said)
             if new_turn or caller is not None:
                 return self._turn(step)
-            return Turn(step.row.contact_id or "")
+            return TurnMemory(step.row.contact_id or "")
 
         return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
@@ -203,7 +203,7 @@ class ConversationStore:
         """
 
         def body(tx: Transaction) -> bool:
-            step = self._step(tx, looking.find_to_write(tx, tenant_id, conversation_id))
+            step = self._step(tx, queries.find_to_write(tx, tenant_id, conversation_id))
             if step.row.status != _OPEN:
                 return False
             if ending.caller is not None:
@@ -230,7 +230,7 @@ class ConversationStore:
         Returns:
             How many were ended.
         """
-        idle = lifetimes.back(tx.now, timedelta(minutes=self._rules.idle_minutes))
+        idle = expiry.back(tx.now, timedelta(minutes=self._rules.idle_minutes))
         statement = (
             select(ConversationRow)
             .where(ConversationRow.status == _OPEN, col(ConversationRow.last_active_at) <= idle)
@@ -259,7 +259,7 @@ class ConversationStore:
 
     def _go_on(self, tx: Transaction, tenant_id: str, conversation_id: str) -> _Step:
         """An open conversation, locked, that was heard of at this moment."""
-        step = self._open(tx, looking.find_to_write(tx, tenant_id, conversation_id))
+        step = self._open(tx, queries.find_to_write(tx, tenant_id, conversation_id))
         step.row.last_active_at = max(tx.now, step.row.last_active_at)
         return step
 
@@ -271,17 +271,17 @@ class ConversationStore:
 
         It comes after the people are locked, for it may lock a row.
         """
-        row = None if thread_id is None else looking.open_in_thread(tx.session, tenant_id, thread_id)
+        row = None if thread_id is None else queries.open_in_thread(tx.session, tenant_id, thread_id)
         if row is None:
             return
-        if not looking.is_over(tx, row):
+        if not queries.is_over(tx, row):
             raise ConflictError(
                 "this thread has an open conversation",
                 field="thread_id",
                 advice="go on with it: mem.conversations.resume(mem.conversations.find(thread_id=…).id)",
                 code="conversation_open",
             )
-        row = looking.open_in_thread(tx.session, tenant_id, row.thread_id or "", to_write=True)
+        row = queries.open_in_thread(tx.session, tenant_id, row.thread_id or "", to_write=True)
         if row is not None:
             self._close_idle(tx, row)
             tx.session.flush()
@@ -306,17 +306,17 @@ class ConversationStore:
         header = find_header(step.snapshot.session, scope)
         return contexts.packed(memory, summary_at=None if header is None else header.summary_updated_at)
 
-    def _turn(self, step: _Step) -> Turn:
+    def _turn(self, step: _Step) -> TurnMemory:
         """What `conv.memory` shows from now on."""
         scope = step.scope
         if scope is None:
-            return Turn(step.row.contact_id or "", fields={})
+            return TurnMemory(step.row.contact_id or "", fields={})
         fields = dict(read_facts(step.snapshot, scope))
         if step.settings.analytics_enabled and (first := first_interaction(step.snapshot, scope)):
             fields |= first.fields()
-        return Turn(scope.user_id, fields=fields)
+        return TurnMemory(scope.user_id, fields=fields)
 
-    def _store(self, tx: Transaction, step: _Step, scope: Scope, said: Sequence[Said]) -> None:
+    def _store(self, tx: Transaction, step: _Step, scope: Scope, said: Sequence[NewMessage]) -> None:
         """Store messages after those that are there, without those that are among them."""
         session, conversation_id = tx.session, step.row.id
         new = _not_stored(session, conversation_id, said)
@@ -371,7 +371,7 @@ class _Step:
         return Scope(self.row.tenant_id, self.row.contact_id, self.row.agent_id)
 
 
-def _not_stored(session: Session, conversation_id: str, said: Sequence[Said]) -> list[Said]:
+def _not_stored(session: Session, conversation_id: str, said: Sequence[NewMessage]) -> list[NewMessage]:
     """The messages that the conversation does not have, each once."""
     named = [message.external_id for message in said if message.external_id is not None]
     known: set[str | None] = set()
@@ -380,7 +380,7 @@ def _not_stored(session: Session, conversation_id: str, said: Sequence[Said]) ->
             MessageRow.conversation_id == conversation_id, col(MessageRow.external_id).in_(some)
         )
         known.update(session.exec(stored).all())
-    new: list[Said] = []
+    new: list[NewMessage] = []
     for message in said:
         if message.external_id is None or message.external_id not in known:
             new.append(message)
@@ -402,7 +402,7 @@ def _has_messages(session: Session, row: ConversationRow) -> bool:
     return session.exec(statement).first() is not None
 
 
-def _begun(step: _Step, state: State, turn: Turn) -> Begun:
+def _begun(step: _Step, state: State, turn: TurnMemory) -> Begun:
     row = step.row
     return Begun(
         id=row.id,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from agentmem.agents.graphs import Told
     from agentmem.agents.ledger import Known
-    from agentmem.client.house import House
     from agentmem.client.store import AgentMem
+    from agentmem.client.wiring import Container
     from agentmem.langgraph.run import AnyRuntime, Run
 
 # LangGraph tells these to its own subgraphs, and in no public way.
@@ -38,9 +38,9 @@ class RefusedError(InvalidInputError, GraphBubbleUp):
     """A run that may not go on: no tool node, retry or error handler makes anything else of it."""
 
 
-def behind(mem: AgentMem) -> House:
+def behind(mem: AgentMem) -> Container:
     """The parts behind a handle."""
-    return mem._house  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # what agents run on is no part of the API
+    return mem._container  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # what agents run on is no part of the API
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,8 @@ def _is_resumed() -> bool:
 
 def _require_agreement(run: Run, told: Told, runtime: AnyRuntime) -> None:
     """Compare what the graph's memory was built with, and the run's context, with what the client says."""
-    house, scope = behind(run.mem), told.scope
-    if house.database.url != told.store:
+    container, scope = behind(run.mem), told.scope
+    if container.database.url != told.store:
         raise InvalidInputError(
             "this graph was built on another store than the client's that runs it",
             field="mem",
@@ -207,7 +207,7 @@ def _require_agreement(run: Run, told: Told, runtime: AnyRuntime) -> None:
             field="tenant_id",
             advice="build one for each tenant, on mem.tenant(…), and register it there",
         )
-    if not house.threads.is_one_person(scope.tenant_id, run.scope.user_id, scope.user_id):
+    if not container.threads.is_one_person(scope.tenant_id, run.scope.user_id, scope.user_id):
         raise InvalidInputError(
             "the run's context, or who was authenticated, is another user than the client that runs it",
             field="user_id",

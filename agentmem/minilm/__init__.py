@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from langchain_core.embeddings import Embeddings
 
 from agentmem.minilm import weights
-from agentmem.minilm.graph import Graph
+from agentmem.minilm.graph import OnnxGraph
 from agentmem.minilm.original import Original
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _load() -> Loaded:
     packaged = weights.packaged()
     if (folder := packaged or weights.cached()) is not None:
         try:
-            return Graph(folder)
+            return OnnxGraph(folder)
         except Exception:  # noqa: BLE001 - whatever it is, the other way may work
             _log.warning("all-MiniLM-L6-v2 goes through sentence-transformers, which is slower", exc_info=True)
     return Original(packaged)

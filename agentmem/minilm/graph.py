@@ -36,7 +36,7 @@ _PIECES_AT_ONCE: Final = 1_024  # four of the longest texts: more are slower, an
 _TOLERANCE: Final = 1e-5
 
 
-class Graph:
+class OnnxGraph:
     """The model, loaded; for any number of threads at once.
 
     Args:

@@ -8,8 +8,8 @@ from sqlalchemy import inspect, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, and_, col, delete, func, or_, select, update
 
-from agentmem import lifetimes
-from agentmem.archival import erasing
+from agentmem import expiry
+from agentmem.archival.lines import expire
 from agentmem.database import rows
 from agentmem.tables import (
     ARCHIVAL,
@@ -55,21 +55,21 @@ def batches(snapshot: Snapshot) -> Iterator[tuple[str, Batch]]:
     """
     session, now, max_fact_days = snapshot.session, snapshot.now, snapshot.max_fact_days
     written_at, ends = col(FactRow.updated_at), col(FactRow.expires_at)
-    yield "facts", _deletion(FactRow, or_(written_at <= lifetimes.cutoff(now, max_fact_days), ends <= now))
-    for days in lifetimes.retentions(session):
+    yield "facts", _deletion(FactRow, or_(written_at <= expiry.cutoff(now, max_fact_days), ends <= now))
+    for days in expiry.retentions(session):
         yield from _of_retention(days, now=now, max_fact_days=max_fact_days)
     yield "change_texts", _changes_without_texts(now, max_fact_days)
     for tenant_id, longest in _longest_retentions(session):
-        yield from _of_tenant(tenant_id, unseen_since=lifetimes.cutoff(now, longest))
-    old = col(IdempotencyKeyRow.created_at) <= lifetimes.cutoff(now, KEY_DAYS)
+        yield from _of_tenant(tenant_id, unseen_since=expiry.cutoff(now, longest))
+    old = col(IdempotencyKeyRow.created_at) <= expiry.cutoff(now, KEY_DAYS)
     yield "idempotency_keys", _deletion(IdempotencyKeyRow, old)
 
 
 def _of_retention(days: int, *, now: datetime, max_fact_days: int) -> Iterator[tuple[str, Batch]]:
     """All of the agents that keep their memory for so many days."""
-    end: Any = lifetimes.cutoff(now, days)
+    end: Any = expiry.cutoff(now, days)
     memory, talk, entry = ContactMemoryRow, ConversationRow, MemoryChangeRow
-    kept = lifetimes.kept_for(days, memory.tenant_id, memory.agent_id)
+    kept = expiry.kept_for(days, memory.tenant_id, memory.agent_id)
     memories = select(memory.id).where(kept)
     if days < max_fact_days:
         yield "facts", _deletion(FactRow, col(FactRow.updated_at) <= end, col(FactRow.memory_id).in_(memories))
@@ -90,7 +90,7 @@ def _of_retention(days: int, *, now: datetime, max_fact_days: int) -> Iterator[t
         "conversations",
         _deletion(
             talk,
-            lifetimes.kept_for(days, talk.tenant_id, talk.agent_id),
+            expiry.kept_for(days, talk.tenant_id, talk.agent_id),
             col(talk.status) != "open",
             func.coalesce(talk.ended_at, talk.last_active_at) <= end,
         ),
@@ -101,16 +101,16 @@ def _of_retention(days: int, *, now: datetime, max_fact_days: int) -> Iterator[t
             entry,
             col(entry.at) <= end,
             col(entry.agent_id) != "",
-            lifetimes.kept_for(days, entry.tenant_id, entry.agent_id),
+            expiry.kept_for(days, entry.tenant_id, entry.agent_id),
         ),
     )
-    yield "lines", lambda tx: erasing.tombstone_expired(tx, days=days, limit=ROWS)
+    yield "lines", lambda tx: expire.tombstone_expired(tx, days=days, limit=ROWS)
 
 
 def _changes_without_texts(now: datetime, max_fact_days: int) -> Batch:
     entry = MemoryChangeRow
     says_something = or_(col(entry.before).is_not(None), col(entry.after).is_not(None))
-    old_fact = entry.kind == "fact", col(entry.at) <= lifetimes.cutoff(now, max_fact_days), says_something
+    old_fact = entry.kind == "fact", col(entry.at) <= expiry.cutoff(now, max_fact_days), says_something
     return _emptying(
         entry,
         or_(col(entry.expires_at) <= now, and_(*old_fact)),

@@ -10,14 +10,14 @@ from sqlmodel import Session, col, delete, func, select, update
 
 from agentmem import changes, revisions
 from agentmem.agents import threads
-from agentmem.archival import erasing
-from agentmem.archival.rows import LineWrites, live_rows
+from agentmem.aliases import ids_of
+from agentmem.archival.lines import expire
+from agentmem.archival.lines.rows import LineWrites, live_rows
 from agentmem.changes import Change
 from agentmem.contacts.reading import find_header
 from agentmem.contacts.writing import erase_memory
 from agentmem.conversations.contexts import NO_CONTEXT
 from agentmem.errors import BackendError
-from agentmem.merged import ids_of
 from agentmem.models import Scope
 from agentmem.records import ForgetReceipt
 from agentmem.retention import traces
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlmodel.sql.expression import SelectOfScalar
 
-    from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.archival.index.projection import ChromaIndex
     from agentmem.transaction import Transaction, Transactions
 
 
@@ -141,7 +141,7 @@ class Forgetting:
             threads.keep(tx, Scope(tenant_id, user_id), begun)
         else:
             threads.empty(tx, begun)
-        tombstones = erasing.erase(session, tenant_id, ids)
+        tombstones = expire.erase(session, tenant_id, ids)
         if self._database.is_file and (tombstones or any(counts.values())):
             traces.note(session)
         return _Erased(counts, begun)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlmodel import Session, col, select
 
 from agentmem import changes
-from agentmem.lifetimes import hour
-from agentmem.merged import beginning, ids_of
+from agentmem.aliases import beginning, ids_of
+from agentmem.expiry import hour
 from agentmem.tables import ContactRow, IdempotencyKeyRow, MemoryBlockRow, MemoryChangeRow, ThreadRow
 
 if TYPE_CHECKING:

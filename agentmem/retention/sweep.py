@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlmodel import Session, col, select, update
 
 from agentmem import inputs
-from agentmem.archival import erasing
+from agentmem.archival.lines import expire
 from agentmem.conversations.contexts import NO_CONTEXT, without_expired
 from agentmem.database import rows
-from agentmem.lifetimes import retention_column
+from agentmem.expiry import retention_column
 from agentmem.records import SweepReport
 from agentmem.retention import traces
 from agentmem.retention.batches import ROWS, batches
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.archival.index.projection import ChromaIndex
     from agentmem.retention.batches import Batch
     from agentmem.transaction import Snapshot, Transaction, Transactions
 
@@ -101,9 +101,9 @@ class Sweeping:
 
     def _clear_tombstones(self, now: datetime) -> int:
         with self._transactions.read(now) as snapshot:
-            spare = erasing.spare_tombstones(snapshot.session)
+            spare = expire.spare_tombstones(snapshot.session)
         return sum(
-            self._all(partial(erasing.clear, spare=spare[begin : begin + _HEADERS], limit=ROWS), now)
+            self._all(partial(expire.clear, spare=spare[begin : begin + _HEADERS], limit=ROWS), now)
             for begin in range(0, len(spare), _HEADERS)
         )
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 from sqlmodel import Session, col, update
 
 from agentmem import numbers
-from agentmem.archival import erasing
+from agentmem.archival.lines import expire
 from agentmem.database import state
 from agentmem.errors import BackendError
 from agentmem.tables import STATE_ID, StoreStateRow
 from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
-    from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.archival.index.projection import ChromaIndex
     from agentmem.database import Database
 
 _INDEX: Final = "vectors in the search index"
@@ -42,7 +42,7 @@ def remove(database: Database, index: ChromaIndex) -> tuple[str, ...]:
 
 def remove_from_index(index: ChromaIndex) -> tuple[str, ...]:
     """Let the index hold nothing that is gone; what has to wait, in words."""
-    obstacle = erasing.tell(index)
+    obstacle = expire.tell(index)
     return () if obstacle is None else (f"{_INDEX}: {obstacle}",)
 
 

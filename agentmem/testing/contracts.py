@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 import numpy as np
 from sqlmodel import func, select
 
-from agentmem.archival.index import ScopeAt
-from agentmem.archival.lines import Draft, Limits
-from agentmem.archival.scoring import similarities
-from agentmem.archival.store import ArchivalStore
-from agentmem.archival.upkeep import reindex
+from agentmem.archival.index.protocol import ScopeAt
+from agentmem.archival.lines.drafts import Draft, Limits
+from agentmem.archival.lines.store import ArchivalStore
+from agentmem.archival.maintenance import reindex
 from agentmem.database import Database, state
-from agentmem.embedding import Embedder
+from agentmem.embedding import Embedder, similarities
 from agentmem.models import Engine, Scope
 from agentmem.revisions import find
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
     from sqlmodel import Session
 
-    from agentmem.archival.chroma_index import ChromaIndex
-    from agentmem.archival.index import VectorIndex
+    from agentmem.archival.index.projection import ChromaIndex
+    from agentmem.archival.index.protocol import VectorIndex
     from agentmem.models import ArchivalLine
 
 _OPERATOR: Final = Writer("operator")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlmodel import delete, func, select
 
 from agentmem import Line
-from agentmem.archival import columns
-from agentmem.archival.columns import Columns, columns_of, following_of
-from agentmem.archival.index import ScopeAt
-from agentmem.archival.kept import Kept
+from agentmem.archival.index.cache import LRUCache
+from agentmem.archival.index.protocol import ScopeAt
+from agentmem.archival.search import columns
+from agentmem.archival.search.columns import Columns, columns_of, following_of
 from agentmem.database import Database, state
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, LineTermsRow, MemoryBlockRow
 from agentmem.text.analyzer import Analyzer
@@ -29,7 +29,7 @@ class Reader:
 
     def __init__(self, database):
         self.database = database
-        self.kept = Kept[Columns](10**9)
+        self.kept = LRUCache[Columns](10**9)
         self.lines_read = []
 
     def columns(self, session=None, *, analyzer=ENGLISH, kept=None, user="ada", agent=""):
@@ -46,7 +46,7 @@ class Reader:
 
     def anew(self, **whose):
         """What a reader who kept nothing gets."""
-        return self.columns(kept=Kept[Columns](0), **whose)
+        return self.columns(kept=LRUCache[Columns](0), **whose)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentmem import ConflictError, InvalidInputError, Line
-from agentmem.archival.rows import live_rows
+from agentmem.archival.lines.rows import live_rows
 from agentmem.revisions import find
 from agentmem.tables import ARCHIVAL
 from agentmem.testing import HashingEmbeddings
@@ -20,7 +20,7 @@ STALE = datetime(2020, 1, 1, tzinfo=UTC)
 
 def stored(memory):
     """Every line as SQL has it, in the order of the text: of equal ones recall shows one only."""
-    with memory._house.database.read() as session:  # noqa: SLF001 - nothing public shows the ids of equal lines
+    with memory._container.database.read() as session:  # noqa: SLF001 - nothing public shows the ids of equal lines
         return live_rows(session, find(session, memory._scope(None), ARCHIVAL))  # noqa: SLF001 - as above
 
 

@@ -419,7 +419,7 @@ def test_a_switch_that_gives_lines_more_or_fewer_vectors_may_be_interrupted(open
     assert old.check().ok
     memory.forget_line(gone.id)
     memory.recall("rye")
-    assert not [key for key, _ in old._house.index.stored() if key.startswith(gone.id)]  # noqa: SLF001 - nothing public shows its keys
+    assert not [key for key, _ in old._container.index.stored() if key.startswith(gone.id)]  # noqa: SLF001 - nothing public shows its keys
     assert old.check().ok
     assert old.reindex() == 256
     assert open_mem(embeddings=second(64)).reindex(embed=True) == 256

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from agentmem.archival.kept import Kept
+from agentmem.archival.index.cache import LRUCache
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Known:
 
 
 def test_a_value_is_given_to_a_reader_of_its_time_or_later_and_to_none_before():
-    kept = Kept(10)
+    kept = LRUCache(10)
     value = Known(seq=5)
     kept.put("a", value)
     assert kept.get("a", seq=5) is kept.get("a", seq=9) is value
@@ -27,7 +27,7 @@ def test_a_value_is_given_to_a_reader_of_its_time_or_later_and_to_none_before():
 
 
 def test_an_older_value_never_takes_the_place_of_a_newer_one():
-    kept = Kept(10)
+    kept = LRUCache(10)
     newer = Known(seq=5)
     kept.put("a", newer)
     kept.put("a", Known(seq=4))
@@ -37,7 +37,7 @@ def test_an_older_value_never_takes_the_place_of_a_newer_one():
 
 
 def test_the_least_recently_used_goes_first_when_the_bytes_are_too_many():
-    kept = Kept(3)
+    kept = LRUCache(3)
     for key in "abc":
         kept.put(key, Known(seq=1))
     kept.get("a", seq=1)
@@ -48,7 +48,7 @@ def test_the_least_recently_used_goes_first_when_the_bytes_are_too_many():
 
 
 def test_a_reader_from_before_does_not_keep_a_value_from_going():
-    kept = Kept(2)
+    kept = LRUCache(2)
     kept.put("a", Known(seq=5))
     kept.put("b", Known(seq=1))
     kept.get("a", seq=1)
@@ -58,7 +58,7 @@ def test_a_reader_from_before_does_not_keep_a_value_from_going():
 
 @pytest.mark.parametrize("size", [4, 100])
 def test_what_is_larger_than_all_of_it_is_not_kept(size):
-    kept = Kept(3)
+    kept = LRUCache(3)
     kept.put("a", Known(seq=1, bytes=size))
     assert kept.get("a", seq=1) is None
     kept.put("b", Known(seq=1, bytes=3))
@@ -66,7 +66,7 @@ def test_what_is_larger_than_all_of_it_is_not_kept(size):
 
 
 def test_a_value_that_grows_in_its_place_is_counted_once():
-    kept = Kept(10)
+    kept = LRUCache(10)
     kept.put("a", Known(seq=1, bytes=4))
     for seq in range(2, 50):
         kept.put("b", Known(seq=seq, bytes=6))
@@ -77,7 +77,7 @@ def test_a_value_that_grows_in_its_place_is_counted_once():
 
 
 def test_threads_may_share_it():
-    kept, failures = Kept(20), []
+    kept, failures = LRUCache(20), []
 
     def use(number):
         try:

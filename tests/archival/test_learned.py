@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from agentmem import InvalidInputError
-from agentmem.archival.lines import Draft
+from agentmem.archival.lines.drafts import Draft
 from agentmem.models import Scope
 from agentmem.testing import HashingEmbeddings
 from agentmem.transaction import Writer
@@ -18,7 +18,7 @@ SCOPE = Scope("default", "ada", "x")
 @pytest.fixture
 def learn(mem, clock):
     """Teaches lines, given as texts, in one transaction; the ids of the new ones."""
-    house = mem._house  # noqa: SLF001 - only the rooms above call it
+    house = mem._container  # noqa: SLF001 - only the rooms above call it
 
     def learn_(add=(), confirm=None, supersede=None, scope=SCOPE, conversation_id="call-1"):
         texts = [*add, *(supersede or {}).values()]
@@ -40,7 +40,7 @@ def learn(mem, clock):
 
 @pytest.fixture
 def newest(mem):
-    house = mem._house  # noqa: SLF001 - as above
+    house = mem._container  # noqa: SLF001 - as above
 
     def newest_(scope=SCOPE, limit=50, min_confidence=0.0):
         with house.transactions.read() as snapshot:
@@ -119,7 +119,7 @@ def test_a_superseded_line_is_gone_and_its_text_is_in_the_feed_only(mem, memory,
 
 def test_one_line_can_take_the_place_of_several(mem, memory, learn):
     one, other, stays = memory.remember(["lives in Oslo", "works in Oslo", "likes tea"], agent_id="x")
-    house = mem._house  # noqa: SLF001 - as above
+    house = mem._container  # noqa: SLF001 - as above
     (entry,) = house.archival.entries([Draft("moved to Bergen", source="extractor")])
     (new,) = house.transactions.write(
         lambda tx: house.archival.learn(
@@ -223,7 +223,7 @@ def test_lines_are_read_by_id_in_their_scope_only(mem, memory):
     mine, gone = memory.remember(["one", "two"], agent_id="x")
     (other,) = memory.remember("three", agent_id="y")
     memory.forget_line(gone.id)
-    house = mem._house  # noqa: SLF001 - as above
+    house = mem._container  # noqa: SLF001 - as above
     with house.transactions.read() as snapshot:
         ids = [mine.id, gone.id, other.id, "nobody's", *(f"{number}" for number in range(600))]
         assert house.archival.lines(snapshot, SCOPE, ids) == {mine.id: "one"}
@@ -232,7 +232,7 @@ def test_lines_are_read_by_id_in_their_scope_only(mem, memory):
 
 def test_another_models_lines_are_not_learned(open_mem, memory, learn):
     memory.remember("tea", agent_id="x")
-    house = open_mem(embeddings=HashingEmbeddings(32))._house  # noqa: SLF001 - as above
+    house = open_mem(embeddings=HashingEmbeddings(32))._container  # noqa: SLF001 - as above
     entries = house.archival.entries([Draft("rye", source="extractor")])
     with pytest.raises(InvalidInputError, match="embeddings"):
         house.transactions.write(
@@ -251,7 +251,7 @@ def test_another_models_lines_are_not_learned(open_mem, memory, learn):
 def test_what_the_caller_undoes_was_never_learned(mem, memory, tables):
     memory.remember("tea", agent_id="x")
     before = tables()
-    house = mem._house  # noqa: SLF001 - as above
+    house = mem._container  # noqa: SLF001 - as above
     entries = house.archival.entries([Draft("rye", source="extractor")])
 
     class StopError(Exception):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmem.archival.columns import following_of
-from agentmem.archival.lexical import NO_POSTINGS, asked_terms, lexical
+from agentmem.archival.search.bm25 import NO_POSTINGS, asked_terms, lexical
+from agentmem.archival.search.columns import following_of
 from agentmem.text.bags import pack
 
 WORDS = ["tea", "rye", "oslo", "dog", "boat"]

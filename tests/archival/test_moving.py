@@ -8,7 +8,7 @@ import pytest
 
 import agentmem
 from agentmem import ConflictError, Line
-from agentmem.archival.index import key
+from agentmem.archival.index.protocol import key
 
 from .conftest import ThreeWords
 
@@ -164,10 +164,10 @@ def test_chroma_holds_a_moved_line_once_and_drops_it_when_it_is_forgotten(open_m
     found = memory.recall("likes tea", limit=50, min_score=0, explain=True)
     assert len(found) == min(50, 2 * users)
     assert {match.explanation.answered_by for match in found} == {"chroma"}
-    held = sorted(name for name, _ in mem._house.index.stored())  # noqa: SLF001 - nothing public shows what Chroma holds
+    held = sorted(name for name, _ in mem._container.index.stored())  # noqa: SLF001 - nothing public shows what Chroma holds
     lines = {match.id: match.content for match in found}
     if users == 2:
-        chunks = {line_id: len(mem._house.embedder.embed_lines([text])[0]) for line_id, text in lines.items()}  # noqa: SLF001 - as above
+        chunks = {line_id: len(mem._container.embedder.embed_lines([text])[0]) for line_id, text in lines.items()}  # noqa: SLF001 - as above
         assert held == sorted(key(line_id, chunk) for line_id, count in chunks.items() for chunk in range(count))
     assert len(held) == len(set(held))
     assert mem.check().ok
@@ -175,5 +175,5 @@ def test_chroma_holds_a_moved_line_once_and_drops_it_when_it_is_forgotten(open_m
     memory.recall("tea", min_score=0)
     memory.remember("later")
     memory.recall("later", min_score=0)
-    assert len(list(mem._house.index.stored())) == 1  # noqa: SLF001 - as above
+    assert len(list(mem._container.index.stored())) == 1  # noqa: SLF001 - as above
     assert mem.check().ok

@@ -3,7 +3,7 @@
 import pytest
 
 from agentmem import Line
-from agentmem.archival.names import about, named, without
+from agentmem.archival.search.names import about, named, without
 from agentmem.text.analyzer import Analyzer
 
 STOP = Analyzer("english").stop_words

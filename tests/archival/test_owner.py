@@ -17,10 +17,10 @@ from sqlalchemy import create_mock_engine
 
 import agentmem
 from agentmem import BackendError
-from agentmem.archival.chroma_index import ChromaIndex
-from agentmem.archival.index import IndexElsewhereError, IndexUnavailableError
-from agentmem.archival.place import Folder
-from agentmem.archival.pump import Pump
+from agentmem.archival.index.location import LocalFolder
+from agentmem.archival.index.projection import ChromaIndex
+from agentmem.archival.index.protocol import IndexElsewhereError, IndexUnavailableError
+from agentmem.archival.index.sync import IndexSync
 from agentmem.database import Database
 
 from ..conftest import chroma_run, free_port, run_program  # noqa: TID252 - the tests are no installed package
@@ -450,7 +450,7 @@ def test_a_search_while_a_closed_index_is_looked_at_keeps_it_open(large, open_me
     expected = ask(memory)
     mem.close()
     mem = open_mem(scan_below=0)
-    stored = mem._house.index.stored()  # noqa: SLF001 - no public call stops in the middle
+    stored = mem._container.index.stored()  # noqa: SLF001 - no public call stops in the middle
     next(stored)
     assert index_row(sql, home)[2] == 0
     assert ask(mem.client("ada").memory) == expected
@@ -465,7 +465,7 @@ def test_two_who_look_at_a_closed_index_both_see_all_of_it_and_the_last_closes_i
     ask(memory)
     mem.close()
     before = index_state(sql, home)
-    index = open_mem(scan_below=0)._house.index  # noqa: SLF001 - as above
+    index = open_mem(scan_below=0)._container.index  # noqa: SLF001 - as above
     one, two = index.stored(), index.stored()
     next(one)
     next(two)
@@ -478,7 +478,7 @@ def test_an_index_begun_anew_while_it_is_looked_at_is_not_closed_by_the_onlooker
     ask(memory)
     mem.close()
     mem = open_mem(scan_below=0)
-    stored = mem._house.index.stored()  # noqa: SLF001 - as above
+    stored = mem._container.index.stored()  # noqa: SLF001 - as above
     next(stored)
     mem.reindex()
     with pytest.raises(IndexUnavailableError, match="begun anew"):
@@ -492,13 +492,13 @@ def test_an_index_begun_anew_in_the_middle_of_a_visit_stays_its_owners(large, ho
     ask(memory)
     mem.close()
     database = Database(sql.url(home))
-    pump = Pump(database, Folder(home / "index"), batch=10)
+    pump = IndexSync(database, LocalFolder(home / "index"), batch=10)
     pump.visit()
     pump.begin_anew()
     pump.leave()
     assert index_row(sql, home) == (2, 0, 0)
     with pytest.raises(IndexElsewhereError):
-        Folder(home / "index").acquire()
+        LocalFolder(home / "index").acquire()
     pump.close()
     database.close()
 
@@ -539,7 +539,7 @@ def test_a_fresh_home_beside_a_shared_database_server_is_no_doubt(tmp_path):
         def get_bind(self):
             return create_mock_engine("postgresql+psycopg://", lambda *_: None)
 
-    assert Folder(tmp_path / "index").doubt(SharedSession(), None) is None
+    assert LocalFolder(tmp_path / "index").doubt(SharedSession(), None) is None
 
 
 def test_the_index_folder_of_another_store_is_not_taken_for_its_own(large, open_mem, home, tmp_path, new_store):
@@ -594,7 +594,7 @@ def test_a_hosts_own_chroma_settings_are_not_taken_over(open_mem, tmp_path, monk
     assert ask(memory, "tea")[1] == "chroma"
 
 
-class HangingPlace(Folder):
+class HangingPlace(LocalFolder):
     """A folder that does not let anyone in before it is told to, the first time."""
 
     def __init__(self, path):
@@ -615,7 +615,7 @@ class HangingPlace(Folder):
 def hanging(mem, home):
     """An index whose first opening hangs, with a deadline."""
     place = HangingPlace(home / "index")
-    index = ChromaIndex(mem._house.database, place, batch=2, timeout=2.0)  # noqa: SLF001 - the edge under test is behind the house
+    index = ChromaIndex(mem._container.database, place, batch=2, timeout=2.0)  # noqa: SLF001 - the edge under test is behind the house
     yield place, index
     place.leave.set()
     index.close()
@@ -625,14 +625,14 @@ def test_an_index_that_hung_while_it_was_fed_is_fed_again_later(mem, hanging):
     place, index = hanging
     memory = mem.client("ada").memory
     memory.remember(SAID)
-    index.nudge()  # in the background; hangs
+    index.schedule()  # in the background; hangs
     assert place.entered.wait(10)
     with pytest.raises(IndexUnavailableError):
         index.rebuild(_quiet)
     assert index.rebuild(_quiet) == 4
     memory.remember(SAID)
     assert index.standing().pending == 4
-    index.nudge()
+    index.schedule()
     for _ in range(3):
         index.standing()  # waits its turn behind each batch
     assert index.standing().pending == 0

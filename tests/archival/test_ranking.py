@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmem.archival import scoring
-from agentmem.archival.columns import Columns, following_of
-from agentmem.archival.lexical import NO_POSTINGS
-from agentmem.archival.ranking import Compared, Question, by_word, ranked, reachable, reading
-from agentmem.archival.vectors import ID
+from agentmem.archival.index.vectors import ID
+from agentmem.archival.search import scoring
+from agentmem.archival.search.bm25 import NO_POSTINGS
+from agentmem.archival.search.columns import Columns, following_of
+from agentmem.archival.search.ranking import Compared, Question, by_word, ranked, reachable, reading
 from agentmem.text.analyzer import Analyzer
 
 ENGLISH = Analyzer("english")

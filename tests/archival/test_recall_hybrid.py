@@ -14,8 +14,7 @@ from sqlmodel import col, delete
 
 import agentmem
 from agentmem import Line
-from agentmem.archival.scoring import similarities
-from agentmem.embedding import Embedder
+from agentmem.embedding import Embedder, similarities
 from agentmem.errors import InvalidInputError
 from agentmem.tables import LineChunkRow
 from agentmem.testing import FrozenClock, HashingEmbeddings
@@ -666,7 +665,7 @@ def test_a_line_that_lost_its_vector_does_not_stop_the_others(open_mem, scan_bel
     memory = mem.client("ada").memory
     lost, *_ = memory.remember(["Acme renews", "tea", "rye"])
     gone = delete(LineChunkRow).where(col(LineChunkRow.line_id) == lost.id)
-    mem._house.database.write(lambda session: session.exec(gone))  # noqa: SLF001 - as damage would
+    mem._container.database.write(lambda session: session.exec(gone))  # noqa: SLF001 - as damage would
     assert contents(memory.recall("tea", min_score=0.1)) == ["tea"]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 import agentmem
 from agentmem import ConflictError, Line
-from agentmem.archival.recall import Filter, Wish
+from agentmem.archival.search.recall import Filter, SearchOptions
 from agentmem.models import Scope
 from agentmem.testing import FrozenClock, HashingEmbeddings
 from agentmem.transaction import Writer
@@ -32,7 +32,7 @@ def contents(memory, agent_id="x", query="tea rye oats milk", **options):
 
 def in_session(mem, call, *arguments, **options):
     """What a call of the archival store gives that takes part in the caller's transaction."""
-    house = mem._house  # noqa: SLF001 - only the rooms above call these
+    house = mem._container  # noqa: SLF001 - only the rooms above call these
     return house.transactions.write(
         lambda tx: getattr(house.archival, call)(tx, *arguments, **options), writer=Writer("test")
     )
@@ -276,7 +276,7 @@ def test_reads_ask_the_database_no_oftener_for_an_agent_with_a_retention(mem, me
         memory.remember(["new tea"], agent_id=agent_id)
         contents(memory, agent_id)
     asked = []
-    engine = mem._house.database._readers  # noqa: SLF001 - what is sent to it is what is counted
+    engine = mem._container.database._readers  # noqa: SLF001 - what is sent to it is what is counted
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     counts = []
     for agent_id in ("x", "y"):
@@ -290,7 +290,7 @@ def test_reads_ask_the_database_no_oftener_for_an_agent_with_a_retention(mem, me
 def test_a_filter_can_leave_a_source_out(mem, memory, scope):
     memory.remember("tea of the user", source="user", agent_id="x")
     memory.remember("tea of a tool", source="tool", agent_id="x")
-    wish = Wish(limit=5, min_score=0, only=Filter(without_source="tool"))
-    assert [match.content for match in mem._house.recall.search([scope], "tea", wish)] == ["tea of the user"]  # noqa: SLF001 - only the rooms above ask so
+    wish = SearchOptions(limit=5, min_score=0, only=Filter(without_source="tool"))
+    assert [match.content for match in mem._container.recall.search([scope], "tea", wish)] == ["tea of the user"]  # noqa: SLF001 - only the rooms above ask so
     found = in_session(mem, "newest", scope, limit=9, min_confidence=0, without_source="tool")
     assert [line.content for line in found] == ["tea of the user"]

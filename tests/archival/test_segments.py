@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 
-from agentmem.archival.chroma import ChromaVectors
-from agentmem.archival.segments import Segments
-from agentmem.archival.vectors import Change
+from agentmem.archival.index.chroma import ChromaVectors
+from agentmem.archival.index.segments import Segments
+from agentmem.archival.index.vectors import Change
 
 DIMENSIONS = 8
 

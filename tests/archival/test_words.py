@@ -10,7 +10,7 @@ SAID = ["Die Häuser in Oslo sind rot", "Der Hund heißt Tom"]
 
 
 def made_by(mem):
-    with mem._house.database.read() as session:  # noqa: SLF001 - what is stored is the point
+    with mem._container.database.read() as session:  # noqa: SLF001 - what is stored is the point
         return sorted(session.exec(select(LineTermsRow.made_by)).all())
 
 
@@ -45,7 +45,7 @@ def test_check_notes_the_lines_and_reindex_stores_them(german):
 def test_words_of_an_earlier_version_are_split_anew(mem):
     mem.client("ada").memory.remember(SAID)
     earlier = update(LineTermsRow).values(made_by="0:english", terms=b"")
-    mem._house.database.write(lambda session: session.exec(earlier))  # noqa: SLF001 - as an earlier version left it
+    mem._container.database.write(lambda session: session.exec(earlier))  # noqa: SLF001 - as an earlier version left it
     assert lexical(mem, "Hund")[0] > 0
     mem.reindex()
     assert made_by(mem) == [f"{VERSION}:english"] * 2

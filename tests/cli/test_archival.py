@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from agentmem import ArchivalLine, InvalidInputError, Line, MemoryRecallResult
-from agentmem.archival import scoring
+from agentmem.archival.search import scoring
 from agentmem.cli.archival import recall
 from agentmem.client.memory import Memory
 from agentmem.testing import HashingEmbeddings

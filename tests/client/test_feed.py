@@ -115,7 +115,7 @@ def test_a_line_is_told_with_its_own_conversation(mem, memory):
 
 def test_many_lines_are_told_in_one_statement(mem, memory):
     asked = []
-    engine = mem._house.database._writers  # noqa: SLF001 - what is sent to it is what is counted
+    engine = mem._container.database._writers  # noqa: SLF001 - what is sent to it is what is counted
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     counts = []
     for count in (3, 2_000):

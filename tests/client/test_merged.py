@@ -153,7 +153,7 @@ def test_a_merge_costs_no_read_a_round_trip(mem, memory, bo, merge):
     memory.append("core", "tea")
     merge()
     asked = []
-    engine = mem._house.database._readers  # noqa: SLF001 - what is sent to it is what is counted
+    engine = mem._container.database._readers  # noqa: SLF001 - what is sent to it is what is counted
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     for read in (lambda one: one.recall("tea"), lambda one: one.get("core"), lambda one: one.get("archival")):
         counts = []

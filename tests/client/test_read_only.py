@@ -72,7 +72,7 @@ def test_a_block_that_becomes_read_only_just_before_the_write_is_left_alone(mem,
     memory = mem.client("ada").memory
     line_id = memory.remember("one")[0].id
     memory.append("core", "one")
-    database = mem._house.database  # noqa: SLF001 - the last moment before a transaction begins
+    database = mem._container.database  # noqa: SLF001 - the last moment before a transaction begins
     begin, marked = database.write, []
 
     def begin_late(body):

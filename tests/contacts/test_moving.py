@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlmodel import col
 
-from agentmem.contacts.moving import move_memory
+from agentmem.contacts.merge import move_memory
 from agentmem.models import Scope
 from agentmem.tables import ContactMemoryRow, ConversationRow, MemoryChangeRow, MessageRow
 from agentmem.transaction import Writer

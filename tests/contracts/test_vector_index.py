@@ -6,11 +6,11 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from agentmem.archival.chroma_index import ChromaIndex
-from agentmem.archival.index import key
-from agentmem.archival.kept import Kept
-from agentmem.archival.place import Folder, Server
-from agentmem.archival.scan import ScanIndex
+from agentmem.archival.index.cache import Kept
+from agentmem.archival.index.location import Folder, Server
+from agentmem.archival.index.projection import ChromaIndex
+from agentmem.archival.index.protocol import key
+from agentmem.archival.index.scan import ScanIndex
 from agentmem.testing.contracts import VectorIndexContract
 
 

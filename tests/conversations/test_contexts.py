@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentmem import ContactMemory, Entity, EntityRef, Fact, Message, OpenItem
-from agentmem.conversations.contexts import NO_CONTEXT, Kept, living, packed, unpacked, with_lines, without_expired
+from agentmem.conversations.contexts import (
+    NO_CONTEXT,
+    ContextSnapshot,
+    living,
+    packed,
+    unpacked,
+    with_lines,
+    without_expired,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -40,7 +48,7 @@ MEMORY = ContactMemory(
     version=7,
     updated_at=NOW,
 )
-KEPT = Kept(
+KEPT = ContextSnapshot(
     facts=MEMORY.fact_records,
     summary=MEMORY.summary,
     summary_at=NOW - timedelta(days=40),
@@ -55,8 +63,8 @@ CONTEXT = packed(MEMORY, summary_at=KEPT.summary_at)
 
 def test_a_context_comes_back_as_it_was():
     assert unpacked(CONTEXT) == KEPT
-    assert unpacked(NO_CONTEXT) == Kept()
-    assert unpacked(packed(ContactMemory("ada", "support"), summary_at=None)) == Kept()
+    assert unpacked(NO_CONTEXT) == ContextSnapshot()
+    assert unpacked(packed(ContactMemory("ada", "support"), summary_at=None)) == ContextSnapshot()
 
 
 def test_messages_are_kept_by_id_alone():
@@ -66,7 +74,7 @@ def test_messages_are_kept_by_id_alone():
 def test_lines_are_added_once_in_order():
     context = with_lines(with_lines(CONTEXT, ["b", "a"]), ["a", "c"])
     assert unpacked(context).line_ids == ("b", "a", "c")
-    assert unpacked(with_lines(NO_CONTEXT, ["a"])) == Kept(line_ids=("a",))
+    assert unpacked(with_lines(NO_CONTEXT, ["a"])) == ContextSnapshot(line_ids=("a",))
 
 
 @pytest.mark.parametrize("days", [None, 0])

@@ -75,7 +75,7 @@ def attempts(mem, conversation_id):
 
 
 def house(mem):
-    return mem._house  # noqa: SLF001 - a worker is looked at from inside
+    return mem._container  # noqa: SLF001 - a worker is looked at from inside
 
 
 def run(mem, conversation_id, tenant_id="default"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentmem import BackendError, InvalidInputError, NotFoundError
-from agentmem.archival.store import ArchivalStore
+from agentmem.archival.lines.store import ArchivalStore
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from agentmem import AgentMemError, BackendError, ConflictError, InvalidInputError, Line
-from agentmem.archival.erasing import tombstone_expired
-from agentmem.archival.lines import Draft
-from agentmem.merged import lock_people
+from agentmem.aliases import lock_people
+from agentmem.archival.lines.drafts import Draft
+from agentmem.archival.lines.expire import tombstone_expired
 from agentmem.models import Scope
 from agentmem.testing import HashingEmbeddings, ScriptedChatModel
 from agentmem.transaction import Writer
@@ -54,7 +54,7 @@ def held_open(mem, write):
         may_commit.wait()
 
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(mem._house.transactions.write, body, writer=TEST)  # noqa: SLF001 - nothing public stops there
+        done = pool.submit(mem._container.transactions.write, body, writer=TEST)  # noqa: SLF001 - nothing public stops there
         try:
             assert written.wait(60)
             yield
@@ -65,7 +65,7 @@ def held_open(mem, write):
 
 def learned(mem, user_id, *texts, agent_id=None):
     """Writes lines as a conversation's end does, in someone's transaction: the line, its numbers and its feed."""
-    archival = mem._house.archival  # noqa: SLF001 - as above
+    archival = mem._container.archival  # noqa: SLF001 - as above
     entries = archival.entries([Draft(text, source="extractor") for text in texts])
 
     def write(tx):
@@ -411,7 +411,7 @@ def test_a_sweep_goes_around_the_scopes_that_someone_writes_to(mem, clock):
     for one in people:
         mem.client(one).memory.remember("over soon", agent_id="support")
     clock.move(days=2)
-    transactions = mem._house.transactions  # noqa: SLF001 - nothing public sweeps a batch of one
+    transactions = mem._container.transactions  # noqa: SLF001 - nothing public sweeps a batch of one
     batch = partial(tombstone_expired, days=1, limit=1)
     with held_open(mem, learned(mem, people[0], "new", agent_id="support")):
         assert [transactions.write(batch, writer=TEST) for _ in people] == [1, 1, 1, 0]
@@ -445,7 +445,7 @@ def test_an_index_neither_skips_nor_misses_what_a_transaction_commits_late(open_
                 assert match.content == f"line number{number}"
     [match] = late.recall("comes late", limit=1, explain=True)
     assert match.content == "a line that comes late"
-    mem._house.index.catch_up()  # noqa: SLF001 - nothing public waits for it
+    mem._container.index.catch_up()  # noqa: SLF001 - nothing public waits for it
     report = mem.check()
     assert (report.ok, report.pending, report.indexed) == (True, 0, 62)
 
@@ -454,7 +454,7 @@ def test_an_index_neither_skips_nor_misses_what_a_transaction_commits_late(open_
 def test_an_index_does_not_skip_what_the_youngest_transaction_commits_late(open_mem):
     mem = open_mem(scan_below=0)
     mem.client("ada").memory.remember("the first line")
-    catch_up = mem._house.index.catch_up  # noqa: SLF001 - nothing public waits for it
+    catch_up = mem._container.index.catch_up  # noqa: SLF001 - nothing public waits for it
     catch_up()
     with held_open(mem, learned(mem, "bob", "begun last")):
         catch_up()
@@ -467,7 +467,7 @@ def test_an_index_does_not_skip_what_the_youngest_transaction_commits_late(open_
 def test_an_index_does_not_skip_what_begins_while_it_waits_for_another(open_mem):
     mem = open_mem(scan_below=0)
     mem.client("ada").memory.remember("the first line")
-    catch_up = mem._house.index.catch_up  # noqa: SLF001 - nothing public waits for it
+    catch_up = mem._container.index.catch_up  # noqa: SLF001 - nothing public waits for it
     catch_up()
     with ExitStack() as second:
         with held_open(mem, learned(mem, "bob", "begun first")):
@@ -484,7 +484,7 @@ def test_an_index_does_not_skip_what_begins_while_it_waits_for_another(open_mem)
 @pytest.mark.postgresql("its own waiting")
 def test_a_lock_that_is_not_given_back_ends_in_an_error_of_ours(mem, memory):
     memory.append("core", "x")
-    database = mem._house.database  # noqa: SLF001 - nothing public waits for less than half a minute
+    database = mem._container.database  # noqa: SLF001 - nothing public waits for less than half a minute
     assert database.write(lambda session: session.exec(text("SHOW lock_timeout")).scalar()) == "30s"
 
     def impatient(session):

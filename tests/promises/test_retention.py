@@ -161,7 +161,7 @@ class Simulation:
 
     def sweep(self, *, killed):
         if killed:
-            house = self.mem._house  # noqa: SLF001 - its database is to die
+            house = self.mem._container  # noqa: SLF001 - its database is to die
             dying = Sweeping(
                 Dying(house.transactions, self.dice),
                 house.index,

@@ -130,7 +130,7 @@ def test_what_a_run_stores_while_its_user_is_forgotten_is_deleted_and_nobody_get
     known.forget("ada", checkpointer=saver)
     assert list(saver.storage) == []
     with pytest.raises(InvalidInputError, match="begun for another user"):
-        known._house.threads.find(Scope("default", "eve"), "ada support")  # noqa: SLF001 - as a run would
+        known._container.threads.find(Scope("default", "eve"), "ada support")  # noqa: SLF001 - as a run would
 
 
 class BrokenLater(InMemorySaver):
@@ -156,12 +156,12 @@ def test_threads_whose_deletion_fails_at_last_are_found_by_the_next_try(known, t
 
 
 def test_a_thread_that_somebody_else_began_is_not_deleted_for_a_conversation_in_it(known):
-    known._house.threads.claim(Scope("default", "bob"), "ada support")  # noqa: SLF001 - as a run would
+    known._container.threads.claim(Scope("default", "bob"), "ada support")  # noqa: SLF001 - as a run would
     saver = InMemorySaver()
     go_on(saver, "ada support")
     known.forget("ada", checkpointer=saver)
     assert list(saver.storage) == ["ada support"]
-    assert known._house.threads.find(Scope("default", "bob"), "ada support") is not None  # noqa: SLF001 - as above
+    assert known._container.threads.find(Scope("default", "bob"), "ada support") is not None  # noqa: SLF001 - as above
 
 
 class Broken:

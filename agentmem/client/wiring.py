@@ -11,24 +11,24 @@ from agentmem import inputs, private
 from agentmem.agents.graphs import AgentRegistry, shared_registry
 from agentmem.agents.settings import AgentStore
 from agentmem.agents.threads import ThreadStore
-from agentmem.archival import chroma_index
-from agentmem.archival.columns import Columns
-from agentmem.archival.kept import Kept
-from agentmem.archival.lines import Limits
-from agentmem.archival.place import Folder, Server
-from agentmem.archival.recall import Recall
-from agentmem.archival.scan import LineVectors, ScanIndex
-from agentmem.archival.store import ArchivalStore
+from agentmem.archival.index import projection
+from agentmem.archival.index.cache import LRUCache
+from agentmem.archival.index.location import LocalFolder, RemoteServer
+from agentmem.archival.index.scan import LineVectors, ScanIndex
+from agentmem.archival.lines.drafts import Limits
+from agentmem.archival.lines.store import ArchivalStore
+from agentmem.archival.search.columns import Columns
+from agentmem.archival.search.recall import Recall
 from agentmem.blocks import BlockStore
 from agentmem.contacts import identity
 from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
+from agentmem.conversations.commands import Rules
 from agentmem.conversations.learning import Learning
-from agentmem.conversations.looking import Records
 from agentmem.conversations.merging import Merging
 from agentmem.conversations.metrics import Metrics
+from agentmem.conversations.queries import ConversationQueries
 from agentmem.conversations.retrieving import Retriever
-from agentmem.conversations.steps import Rules
 from agentmem.conversations.store import ConversationStore
 from agentmem.database import Database
 from agentmem.embedding import Embedder, default_embeddings
@@ -64,7 +64,7 @@ def system_clock() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Container:
     """One opened store: its settings and its rooms, shared by all tenants and clients."""
 
     settings: Settings
@@ -76,7 +76,7 @@ class House:
     blocks: BlockStore
     archival: ArchivalStore
     recall: Recall
-    index: chroma_index.ChromaIndex
+    index: projection.ChromaIndex
     clock: Callable[[], datetime]
     chat_model: BaseChatModel | None
     agents: AgentRegistry
@@ -85,7 +85,7 @@ class House:
     contacts: ContactStore
     contact_memory: ContactMemoryStore
     conversations: ConversationStore
-    records: Records
+    records: ConversationQueries
     metrics: Metrics
     retriever: Retriever
     learning: Learning
@@ -107,7 +107,7 @@ class House:
             return
         self._closed.set()
         self.agents.leave(self.database)
-        chroma_index.leave(self.index)
+        projection.leave(self.index)
         self.database.close()
 
 
@@ -118,7 +118,7 @@ def build(
     chat_model: BaseChatModel | None,
     reranker: BaseDocumentCompressor | None,
     clock: Callable[[], datetime] | None,
-) -> House:
+) -> Container:
     """Open the database, bring its schema up to date, and put the rooms together. Chroma and the model wait.
 
     Raises:
@@ -134,13 +134,13 @@ def build(
     identity.check_region(settings.default_region)
     inputs.text("home", str(settings.home))
     home = settings.home.expanduser().absolute()  # wherever the program goes from here
-    place = Folder(home / _INDEX_FOLDER) if settings.chroma_url is None else Server(settings.chroma_url)
+    place = LocalFolder(home / _INDEX_FOLDER) if settings.chroma_url is None else RemoteServer(settings.chroma_url)
     embedder = Embedder(embeddings or default_embeddings())
     analyzer = Analyzer(settings.language)  # before anything is opened: it may refuse the language
     database = Database(settings.database_url or _file(home))
     clock = clock or system_clock
     try:
-        index = chroma_index.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
+        index = projection.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
     except InvalidInputError:
         database.close()
         raise
@@ -162,19 +162,19 @@ def _furnished(
     database: Database,
     embedder: Embedder,
     analyzer: Analyzer,
-    index: chroma_index.ChromaIndex,
+    index: projection.ChromaIndex,
     clock: Callable[[], datetime],
     chat_model: BaseChatModel | None,
     reranker: Reranker | None,
-) -> House:
+) -> Container:
     """The rooms on top of what was opened, each given the ones it stands on."""
     limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
     recall = Recall(
         database,
         embedder,
         analyzer,
-        columns=Kept[Columns](settings.cache_bytes // 4),
-        scan=ScanIndex(Kept[LineVectors](settings.cache_bytes - settings.cache_bytes // 4)),
+        columns=LRUCache[Columns](settings.cache_bytes // 4),
+        scan=ScanIndex(LRUCache[LineVectors](settings.cache_bytes - settings.cache_bytes // 4)),
         large=index,
         scan_below=settings.scan_below,
         clock=clock,
@@ -183,7 +183,7 @@ def _furnished(
     bounds = Bounds().within(
         line_chars=settings.max_line_chars, id_chars=settings.max_id_chars, value_bytes=settings.max_value_bytes
     )
-    transactions = Transactions(database, clock, max_fact_days=settings.max_fact_days, lines_changed=index.nudge)
+    transactions = Transactions(database, clock, max_fact_days=settings.max_fact_days, lines_changed=index.schedule)
     blocks = BlockStore(transactions, max_chars=settings.max_block_chars)
     archival = ArchivalStore(transactions, embedder, analyzer, limits)
     agent_settings = AgentStore(transactions, max_id_chars=settings.max_id_chars)
@@ -198,7 +198,7 @@ def _furnished(
     conversations = ConversationStore(
         transactions, agents=agent_settings, contacts=contacts, merging=merging, rules=rules
     )
-    return House(
+    return Container(
         settings=settings,
         limits=limits,
         database=database,
@@ -218,7 +218,7 @@ def _furnished(
         contact_memory=ContactMemoryStore(transactions, contacts, settings),
         conversations=conversations,
         metrics=Metrics(transactions, agent_settings),
-        records=Records(transactions, contacts=contacts, archival=archival),
+        records=ConversationQueries(transactions, contacts=contacts, archival=archival),
         retriever=Retriever(transactions, conversations, archival, recall),
         learning=Learning(
             transactions,

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from agentmem.embedding import rounded
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from agentmem.archival.lexical import Floats, Rows
-    from agentmem.embedding import Vectors
+    from agentmem.archival.search.bm25 import Rows
+    from agentmem.embedding import Floats
 
 SEMANTIC_SHARE: Final = 0.3
 LEXICAL_SHARE: Final = 0.7
@@ -33,7 +35,6 @@ QUESTION_LENGTH: Final = 10
 
 RECENCY_BOOST: Final = 0.1
 _BEST_OF_CONVERSATION: Final = 3
-_DECIMALS: Final = 6
 _DAY: Final = 86_400_000_000
 
 
@@ -57,21 +58,6 @@ class Boosts:
     def total(self) -> Floats:
         """All of them together."""
         return self.speaker + self.conversation + self.question + self.recency
-
-
-def similarities(matrix: Vectors, query: Vectors) -> Floats:
-    """`max(0, cosine)` of each row with the query, all of unit length; shape `(rows,)`.
-
-    Summed row by row in float64, so a line has the same score whichever lines
-    are scored beside it, and rounded to what float32 vectors can tell, so that
-    a floor of 0.9 keeps what is 0.9.
-
-    Args:
-        matrix: Shape `(rows, dimensions)`.
-        query: Shape `(dimensions,)`.
-    """
-    total: Floats = (matrix * query).sum(axis=1, dtype=np.float64)
-    return rounded(np.clip(total, 0.0, 1.0))
 
 
 def scores(semantic: Floats, lexical: Floats) -> Floats:
@@ -131,9 +117,3 @@ def recency(moments: NDArray[np.int64], now: int, half_life_days: float) -> Floa
     with np.errstate(over="ignore"):  # of a half-life next to nothing: what is past counts for nothing
         half: Floats = np.exp2(-age / half_life_days)
     return half
-
-
-def rounded(values: Floats) -> Floats:
-    """To the decimals that float32 vectors can tell."""
-    result: Floats = values.round(_DECIMALS)
-    return result

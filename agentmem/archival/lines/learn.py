@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from agentmem import revisions
-from agentmem.archival.rows import LineWrites, succeed, visible
+from agentmem.archival.lines.rows import LineWrites, succeed, visible
 from agentmem.changes import Change
 from agentmem.tables import ARCHIVAL
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from sqlmodel import Session
 
-    from agentmem.archival.lines import Entry
-    from agentmem.archival.rows import MadeBy
+    from agentmem.archival.lines.drafts import IndexedLine
+    from agentmem.archival.lines.rows import MadeBy
     from agentmem.models import Scope
     from agentmem.transaction import Transaction
 
@@ -25,9 +25,9 @@ def learn(
     tx: Transaction,
     scope: Scope,
     *,
-    add: Sequence[Entry],
+    add: Sequence[IndexedLine],
     confirm: Mapping[str, float],
-    supersede: Mapping[str, Entry],
+    supersede: Mapping[str, IndexedLine],
     made_by: Callable[[Session], MadeBy],
 ) -> list[str]:
     """See `ArchivalStore.learn`; `made_by` tells what made the entries."""

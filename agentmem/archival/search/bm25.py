@@ -17,7 +17,8 @@ from agentmem.text.bags import number, unpack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Floats = NDArray[np.float64]
+    from agentmem.embedding import Floats
+
 Rows = NDArray[np.int32]
 
 CONTEXT: Final = (0.6, 0.36)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
-from agentmem.archival.vectors import CONFIDENCE_FLOOR
+from agentmem.aliases import current_user
+from agentmem.archival.index.vectors import CONFIDENCE_FLOOR
 from agentmem.database import rows
-from agentmem.lifetimes import retention_column
-from agentmem.merged import current_user
+from agentmem.expiry import retention_column
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow, StoreStateRow
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sqlalchemy import literal_column
 from sqlmodel import Session, col, delete, select, update
 
 from agentmem import changes, idempotency, revisions
-from agentmem.archival.lines import Entry, keep, settled
+from agentmem.archival.lines.drafts import IndexedLine, keep, settled
 from agentmem.changes import Change
 from agentmem.database import in_batches
 from agentmem.embedding import pack
@@ -74,7 +74,7 @@ class LineWrites:
 
     def add(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[IndexedLine],
         line_ids: Sequence[str],
         made_by: MadeBy,
         *,
@@ -87,7 +87,7 @@ class LineWrites:
 
     def insert(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[IndexedLine],
         line_ids: Sequence[str],
         made_by: MadeBy,
         *,
@@ -98,7 +98,7 @@ class LineWrites:
             self._insert(line_id, entry, made_by, idempotency_key=idempotency_key)
 
     def rewrite(
-        self, rows: Sequence[ArchivalLineRow], texts: Sequence[str], new: Mapping[str, Entry], made_by: MadeBy
+        self, rows: Sequence[ArchivalLineRow], texts: Sequence[str], new: Mapping[str, IndexedLine], made_by: MadeBy
     ) -> None:
         """Make the text of the scope these lines: unchanged ones stay themselves.
 
@@ -131,7 +131,7 @@ class LineWrites:
     def _tell(self, conversation_id: str | None, *told: Change) -> None:
         self._tx.record(revisions.scope_of(self.header), told, conversation_id=conversation_id)
 
-    def _insert(self, line_id: str, entry: Entry, made_by: MadeBy, *, idempotency_key: str | None = None) -> None:
+    def _insert(self, line_id: str, entry: IndexedLine, made_by: MadeBy, *, idempotency_key: str | None = None) -> None:
         draft = entry.draft
         self._tx.add_line(
             {

@@ -15,7 +15,7 @@ R = TypeVar("R")
 S = TypeVar("S")
 
 
-def twin(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
+def to_async(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
     """The same method as a coroutine function; the work is done in a thread, so the event loop is never blocked."""
 
     @wraps(method)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from sqlmodel import Session, and_, col, delete, func, or_, select, update
 
-from agentmem import lifetimes
-from agentmem.archival import rows
-from agentmem.archival.index import IndexUnavailableError
+from agentmem import expiry
+from agentmem.archival.index.protocol import IndexUnavailableError
+from agentmem.archival.lines import rows
 from agentmem.tables import ArchivalLineRow, MemoryBlockRow, SearchIndexRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentmem.archival.chroma_index import ChromaIndex
+    from agentmem.archival.index.projection import ChromaIndex
     from agentmem.transaction import Transaction
 
 
@@ -34,8 +34,8 @@ def tombstone_expired(tx: Transaction, *, days: int, limit: int) -> int:
         How many lines.
     """
     line, header = ArchivalLineRow, MemoryBlockRow
-    over = col(line.deleted_at).is_(None), col(line.updated_at) <= lifetimes.cutoff(tx.now, days)
-    kept = col(header.agent_id) != "", lifetimes.kept_for(days, header.tenant_id, header.agent_id)
+    over = col(line.deleted_at).is_(None), col(line.updated_at) <= expiry.cutoff(tx.now, days)
+    kept = col(header.agent_id) != "", expiry.kept_for(days, header.tenant_id, header.agent_id)
     of_these = select(header.id).where(*kept, select(line.id).where(line.block_id == header.id, *over).exists())
     # Whoever confirms a line waits here; a scope that someone writes to is left for the next time.
     locked = tx.session.exec(of_these.order_by(col(header.id)).limit(limit).with_for_update(skip_locked=True)).all()

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from sqlmodel import Session, and_, col, or_, select
 
-from agentmem import changes, lifetimes
+from agentmem import changes, expiry
+from agentmem.aliases import beginning
 from agentmem.contacts.reading import message
 from agentmem.conversations import contexts
 from agentmem.database import RacedError, in_batches
 from agentmem.errors import NotFoundError
-from agentmem.merged import beginning
 from agentmem.models import Scope
 from agentmem.records import (
     AgentMemories,
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Mapped
 
-    from agentmem.archival.store import ArchivalStore
+    from agentmem.archival.lines.store import ArchivalStore
     from agentmem.contacts.store import ContactStore
-    from agentmem.conversations.contexts import Kept
+    from agentmem.conversations.contexts import ContextSnapshot
     from agentmem.transaction import Snapshot, Transaction, Transactions
 
 T = TypeVar("T", MemoryChange, Message)
@@ -47,7 +47,7 @@ MOST_MEMORIES: Final = 500
 """The most memories that an agent's list shows."""
 
 
-class Records:
+class ConversationQueries:
     """Conversations as they are looked back at.
 
     Args:
@@ -107,7 +107,7 @@ class Records:
     def memories(self, tenant_id: str, agent_id: str) -> AgentMemories:
         """What one agent remembers of everyone, the newest first, and of those the last; at most 500."""
         with self._transactions.read() as snapshot:
-            end = lifetimes.cutoff(snapshot.now, lifetimes.retention_days(snapshot.session, tenant_id, agent_id))
+            end = expiry.cutoff(snapshot.now, expiry.retention_days(snapshot.session, tenant_id, agent_id))
             statement = (
                 select(ArchivalLineRow, MemoryBlockRow.user_id)
                 .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
@@ -144,12 +144,12 @@ class Records:
         ]
 
     def _context(
-        self, snapshot: Snapshot, row: ConversationRow, kept: Kept, before: Mapping[str, Message]
+        self, snapshot: Snapshot, row: ConversationRow, kept: ContextSnapshot, before: Mapping[str, Message]
     ) -> ConversationContext:
         """What the agent had, without what is over by now or was deleted."""
         if row.contact_id is None:
             return ConversationContext(ContactMemory("", row.agent_id))
-        days = lifetimes.retention_days(snapshot.session, row.tenant_id, row.agent_id)
+        days = expiry.retention_days(snapshot.session, row.tenant_id, row.agent_id)
         left = contexts.living(kept, now=snapshot.now, days=days, most_days=snapshot.max_fact_days)
         memory = ContactMemory(
             contact_id=row.contact_id,
@@ -227,8 +227,8 @@ def open_in_thread(
 
 def is_over(snapshot: Snapshot, row: ConversationRow) -> bool:
     """Whether a conversation outlived its agent's retention."""
-    days = lifetimes.retention_days(snapshot.session, row.tenant_id, row.agent_id)
-    return lifetimes.over(row.ended_at or row.last_active_at, snapshot.now, days)
+    days = expiry.retention_days(snapshot.session, row.tenant_id, row.agent_id)
+    return expiry.over(row.ended_at or row.last_active_at, snapshot.now, days)
 
 
 def _live(
@@ -259,14 +259,14 @@ def _messages(snapshot: Snapshot, column: Mapped[str], ids: Sequence[str]) -> It
             select(
                 MessageRow,
                 ConversationRow.channel,
-                lifetimes.retention_column(ConversationRow.tenant_id, ConversationRow.agent_id),
+                expiry.retention_column(ConversationRow.tenant_id, ConversationRow.agent_id),
             )
             .join(ConversationRow, col(ConversationRow.id) == MessageRow.conversation_id)
             .where(column.in_(some))
             .order_by(col(MessageRow.conversation_id), col(MessageRow.position))
         )
         for row, channel, days in snapshot.session.exec(statement).all():
-            if not lifetimes.over(row.created_at, snapshot.now, days):
+            if not expiry.over(row.created_at, snapshot.now, days):
                 yield message(row, channel)
 
 

@@ -11,8 +11,8 @@ from filelock import FileLock, Timeout
 from sqlmodel import col, select
 
 from agentmem import private
-from agentmem.archival.chroma import ChromaVectors, address
-from agentmem.archival.index import IndexElsewhereError, IndexFailedError, IndexUnavailableError
+from agentmem.archival.index.chroma import ChromaVectors, address
+from agentmem.archival.index.protocol import IndexElsewhereError, IndexFailedError, IndexUnavailableError
 from agentmem.tables import SearchIndexRow
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _ID_FILE: Final = "index-id"
 _LOCK_FILE: Final = "owner.lock"
 
 
-class Place(Protocol):
+class IndexLocation(Protocol):
     """What the pump needs to know of where its index lives."""
 
     key: str
@@ -74,7 +74,7 @@ class Place(Protocol):
         ...
 
 
-class Folder:
+class LocalFolder:
     """A folder. Two processes writing into one destroy it without an error, so a lock says whose it is.
 
     Args:
@@ -180,7 +180,7 @@ class Folder:
             raise IsADirectoryError
 
 
-class Server:
+class RemoteServer:
     """A Chroma server, which looks after its own files.
 
     Args:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from agentmem.archival import vectors
-from agentmem.archival.index import (
+from agentmem.archival.index import vectors
+from agentmem.archival.index.protocol import (
     IndexElsewhereError,
     IndexFailedError,
     IndexLostError,
@@ -22,7 +22,7 @@ from agentmem.archival.index import (
     ScopeAt,
     lines_of,
 )
-from agentmem.archival.pump import Nearest, Pump, Standing, standing
+from agentmem.archival.index.sync import IndexStatus, IndexSync, Nearest, standing
 from agentmem.database import Database
 from agentmem.deadline import Worker
 from agentmem.errors import AgentMemError, BackendError, InvalidInputError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlmodel import Session
 
-    from agentmem.archival.place import Place
+    from agentmem.archival.index.location import IndexLocation
     from agentmem.embedding import Vectors
     from agentmem.models import Engine
 
@@ -58,18 +58,18 @@ class ChromaIndex:
 
     name: Engine = "chroma"
 
-    def __init__(self, database: Database, place: Place, *, batch: int, timeout: float) -> None:
+    def __init__(self, database: Database, place: IndexLocation, *, batch: int, timeout: float) -> None:
         self._database = database
         self._place = place
         self.batch = batch
         self.timeout = timeout
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._opened: tuple[Worker, Pump] | None = None
+        self._opened: tuple[Worker, IndexSync] | None = None
         self._failure: str | None = None
         self._retry_at = 0.0
         self._begin_anew = False
-        self._pumping: Pump | None = None
+        self._pumping: IndexSync | None = None
         self._pump_again = False
         self._closed = False
 
@@ -96,7 +96,7 @@ class ChromaIndex:
         """What was found, with the lines that changed after a number and are as good as the last of it."""
         later = vectors.later(session, scope.block_id, after=after, limit=self.batch + 1)
         if len(later) > self.batch:
-            self.nudge()
+            self.schedule()
             raise IndexUnavailableError("many changes are waiting to be taken over")
         known = {line_id.decode() for line_id in found.ids.tolist()}
         more = vectors.score(session, scope.embedder_id, [line for line in later if line not in known], vector)
@@ -106,7 +106,7 @@ class ChromaIndex:
             np.concatenate([found.ids, more.ids[good]]), np.concatenate([found.semantic, more.semantic[good]])
         )
 
-    def nudge(self) -> None:
+    def schedule(self) -> None:
         """Hand over what is waiting, in the background, when it is enough or some is to be erased; never fails."""
         try:
             with self._database.read() as session:
@@ -124,7 +124,7 @@ class ChromaIndex:
         """
         with self._lock:
             self._failure = None
-        self._call(Pump.begin_anew)
+        self._call(IndexSync.begin_anew)
         while True:
             left, (done, total) = self._call(lambda pump: (pump.take(), pump.progress()))
             progress(done, total)
@@ -137,7 +137,7 @@ class ChromaIndex:
         Raises:
             IndexUnavailableError: Another process owns the index, or Chroma failed.
         """
-        while self._call(Pump.take):
+        while self._call(IndexSync.take):
             pass
 
     def is_to_erase(self) -> bool:
@@ -145,10 +145,10 @@ class ChromaIndex:
         with self._database.read() as session:
             return standing(session, self._place.find(session), batch=self.batch).erase
 
-    def standing(self) -> Standing:
+    def standing(self) -> IndexStatus:
         """Where the index stands, changing nothing of it."""
         try:
-            return self._call(Pump.look)
+            return self._call(IndexSync.look)
         except IndexUnavailableError as obstacle:
             with self._database.read() as session:
                 return standing(session, self._place.find(session), batch=self.batch, obstacle=obstacle)
@@ -159,13 +159,13 @@ class ChromaIndex:
         Raises:
             IndexUnavailableError: There is none that is in order, another process owns it, or Chroma failed.
         """
-        pages = self._call(Pump.visit)
+        pages = self._call(IndexSync.visit)
         try:
             while (page := self._call(lambda _: next(pages, None))) is not None:
                 yield from page
         finally:
             with suppress(IndexUnavailableError):
-                self._call(Pump.leave)
+                self._call(IndexSync.leave)
 
     def close(self) -> None:
         """Hand over the last few changes, close Chroma and let another process own it."""
@@ -190,10 +190,10 @@ class ChromaIndex:
         except IndexFailedError:
             raise
         except IndexUnavailableError:
-            self.nudge()
+            self.schedule()
             raise
 
-    def _call(self, function: Callable[[Pump], T]) -> T:
+    def _call(self, function: Callable[[IndexSync], T]) -> T:
         worker, pump = self._open()
         try:
             return worker.call(lambda: function(pump), self.timeout)
@@ -206,7 +206,7 @@ class ChromaIndex:
             self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
             raise
 
-    def _open(self) -> tuple[Worker, Pump]:
+    def _open(self) -> tuple[Worker, IndexSync]:
         if self._pid != os.getpid():
             raise IndexElsewhereError("an index is not carried over a fork")
         with self._lock:
@@ -215,12 +215,12 @@ class ChromaIndex:
             if self._failure is not None and time.monotonic() < self._retry_at:
                 raise IndexUnavailableError(f"{self._failure}; it is left alone for a minute")
             if self._opened is None:
-                pump = Pump(self._database, self._place, batch=self.batch, trusted=not self._begin_anew)
+                pump = IndexSync(self._database, self._place, batch=self.batch, trusted=not self._begin_anew)
                 self._opened = Worker("agentmem-chroma"), pump
                 self._begin_anew = False
             return self._opened
 
-    def _give_up(self, pump: Pump, reason: str, *, lost: bool = False) -> None:
+    def _give_up(self, pump: IndexSync, reason: str, *, lost: bool = False) -> None:
         """Leave the thread and everything it holds to itself: what it was doing is not known."""
         _log.warning("%s; recall scans meanwhile", reason)
         with self._lock:
@@ -244,7 +244,7 @@ class ChromaIndex:
             self._pumping, self._pump_again = pump, False
         worker.submit(lambda: self._pump_some(pump))
 
-    def _pump_some(self, pump: Pump) -> None:
+    def _pump_some(self, pump: IndexSync) -> None:
         """One batch, and then the next in its turn, so that searches come in between."""
         left = 0
         try:
@@ -266,7 +266,7 @@ _shared: dict[tuple[int, str, str], tuple[ChromaIndex, int]] = {}
 _shared_lock = threading.Lock()
 
 
-def share(url: URL, place: Place, *, batch: int, timeout: float) -> ChromaIndex:
+def share(url: URL, place: IndexLocation, *, batch: int, timeout: float) -> ChromaIndex:
     """The process's one index of this database in this place; give it back with `leave`.
 
     Raises:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from agentmem import inputs
-from agentmem.archival import lookup, ranking, vectors
-from agentmem.archival.columns import Columns, columns_of, microseconds, shown_of
-from agentmem.archival.index import IndexUnavailableError, Proposals, ScopeAt
-from agentmem.archival.ranking import ByWord, Compared, Question, Ranked, Reading
+from agentmem.archival.index import vectors
+from agentmem.archival.index.protocol import IndexUnavailableError, Proposals, ScopeAt
+from agentmem.archival.search import lookup, ranking
+from agentmem.archival.search.columns import Columns, columns_of, microseconds, shown_of
+from agentmem.archival.search.ranking import ByWord, Compared, Question, QuestionReading, Ranked
 from agentmem.database import state
 from agentmem.embedding import QUERY_CHARS
-from agentmem.lifetimes import cutoff
+from agentmem.expiry import cutoff
 from agentmem.models import MemoryRecallResult, Scope, Source
 from agentmem.reranking import CANDIDATES
 from agentmem.tables import ARCHIVAL
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlmodel import Session
 
-    from agentmem.archival.index import VectorIndex
-    from agentmem.archival.kept import Kept
-    from agentmem.archival.lexical import Floats
-    from agentmem.archival.scan import ScanIndex
+    from agentmem.archival.index.cache import LRUCache
+    from agentmem.archival.index.protocol import VectorIndex
+    from agentmem.archival.index.scan import ScanIndex
     from agentmem.database import Database
-    from agentmem.embedding import Embedder, Vectors
+    from agentmem.embedding import Embedder, Floats, Vectors
     from agentmem.models import Engine
     from agentmem.reranking import Reranker
     from agentmem.text.analyzer import Analyzer
@@ -101,7 +101,7 @@ TRUSTED: Final = Filter(without_source=UNTRUSTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SearchOptions:
     """How much is wanted of what, and in which order.
 
     Args:
@@ -120,7 +120,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _ScopeLines:
     """One scope of a search, in one snapshot.
 
     Args:
@@ -140,9 +140,9 @@ class _Part:
 class _Asked:
     """A question put to one scope: how well each line answers by word, which lines may, and the question's vector."""
 
-    part: _Part
+    part: _ScopeLines
     question: Question
-    reading: Reading
+    reading: QuestionReading
     words: ByWord
     allowed: NDArray[np.bool_]
     vector: Vectors
@@ -186,7 +186,7 @@ class Recall:
         embedder: Embedder,
         analyzer: Analyzer,
         *,
-        columns: Kept[Columns],
+        columns: LRUCache[Columns],
         scan: ScanIndex,
         large: VectorIndex,
         scan_below: int,
@@ -205,7 +205,7 @@ class Recall:
         self._kept_as: dict[tuple[Scope, ...], list[Hashable]] = {}  # the columns of what was searched
         self._embedder_id: int | None = None  # the stored one that was found to be this embedder
 
-    def search(self, scopes: Sequence[Scope], query: str, wish: Wish) -> list[MemoryRecallResult]:
+    def search(self, scopes: Sequence[Scope], query: str, wish: SearchOptions) -> list[MemoryRecallResult]:
         """The best lines of the scopes, by rank, then the newer moment, then id.
 
         Raises:
@@ -237,10 +237,10 @@ class Recall:
         kept = (self._columns.newest(key) for key in self._kept_as.get(tuple(scopes), ()))
         return [columns for columns in kept if columns is not None]
 
-    def _reading(self, query: str, columns: Columns) -> Reading:
+    def _reading(self, query: str, columns: Columns) -> QuestionReading:
         return ranking.reading(query, columns, self._analyzer)
 
-    def _best(self, session: Session, asked: Sequence[_Asked], wish: Wish) -> list[MemoryRecallResult]:
+    def _best(self, session: Session, asked: Sequence[_Asked], wish: SearchOptions) -> list[MemoryRecallResult]:
         """The best matches of several scopes; of large ones, as much is compared as it takes to find enough."""
         limit = max(wish.limit, CANDIDATES) if self._reranker else wish.limit
         wanted, ranked = _PROPOSED, dict[int, Ranked]()
@@ -254,7 +254,7 @@ class Recall:
                 return matches
             wanted *= 4
 
-    def _parts(self, session: Session, scopes: Sequence[Scope], now: datetime) -> list[_Part]:
+    def _parts(self, session: Session, scopes: Sequence[Scope], now: datetime) -> list[_ScopeLines]:
         """The scopes that have lines to show."""
         found = lookup.headers(session, scopes)
         self._require_embedder(session, found[0].embedder_id if found else state(session).embedder_id)
@@ -264,15 +264,15 @@ class Recall:
         self._kept_as[tuple(scopes)] = [part.kept_as for part in parts]
         return [part for part in parts if len(part.columns)]
 
-    def _part(self, session: Session, one: Any, now: datetime) -> _Part:  # noqa: ANN401 - a row of columns
+    def _part(self, session: Session, one: Any, now: datetime) -> _ScopeLines:  # noqa: ANN401 - a row of columns
         at = ScopeAt(one.id, one.seq, one.embedder_id)
         columns = columns_of(session, self._analyzer, self._columns, at)
         hidden_until = cutoff(now, one.retention_days)
         if hidden_until is None or columns.all_after(microseconds(hidden_until)):
-            return _Part(at, columns, len(columns), at.block_id)
+            return _ScopeLines(at, columns, len(columns), at.block_id)
         kept_as = at.block_id, "shown"
         shown = shown_of(self._columns, columns, kept_as, after=microseconds(hidden_until))
-        return _Part(at, shown, len(columns), kept_as)
+        return _ScopeLines(at, shown, len(columns), kept_as)
 
     def _require_embedder(self, session: Session, embedder_id: int | None) -> None:
         if embedder_id is not None and embedder_id != self._embedder_id:
@@ -303,7 +303,13 @@ class Recall:
         return _proposed(session, asked, proposals, wanted, self._scan.name)
 
 
-def _ask(part: _Part, question: Question, reading: Reading, embedded: Mapping[str, Vectors], wish: Wish) -> _Asked:
+def _ask(
+    part: _ScopeLines,
+    question: Question,
+    reading: QuestionReading,
+    embedded: Mapping[str, Vectors],
+    wish: SearchOptions,
+) -> _Asked:
     words = ranking.by_word(part.columns, question)
     return _Asked(part, question, reading, words, wish.only.allows(part.columns), embedded[reading.text])
 
@@ -315,7 +321,7 @@ def _require_all(asked: _Asked, proposals: Proposals, wanted: int) -> None:
         raise IndexUnavailableError("it left out lines that it was given")
 
 
-def _exhausted(ranked: Ranked, asked: _Asked, wish: Wish) -> bool:
+def _exhausted(ranked: Ranked, asked: _Asked, wish: SearchOptions) -> bool:
     """Whether no line that was not compared can reach the floor."""
     return ranked.compared.complete or ranking.reachable(ranked, asked.allowed) < wish.min_score
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from sqlmodel import Session, and_, case, col, func, insert, select, update
 
-from agentmem.archival import vectors, words
-from agentmem.archival.index import IndexElsewhereError, IndexFailedError, IndexUnavailableError
-from agentmem.archival.rows import chunk_rows
+from agentmem.archival.index import vectors
+from agentmem.archival.index.protocol import IndexElsewhereError, IndexFailedError, IndexUnavailableError
+from agentmem.archival.lines import terms
+from agentmem.archival.lines.rows import chunk_rows
 from agentmem.database import locked_state, state
 from agentmem.errors import BackendError
 from agentmem.models import CheckReport
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from agentmem.archival.chroma_index import ChromaIndex
-    from agentmem.archival.pump import Standing
+    from agentmem.archival.index.projection import ChromaIndex
+    from agentmem.archival.index.sync import IndexStatus
     from agentmem.database import Database
     from agentmem.embedding import Embedder, Vectors
     from agentmem.text.analyzer import Analyzer
@@ -40,7 +41,7 @@ def check(database: Database, index: ChromaIndex, analyzer: Analyzer) -> CheckRe
         live = col(ArchivalLineRow.deleted_at).is_(None)
         lines, lacking = session.exec(select(func.count(), without).select_from(ArchivalLineRow).where(live)).one()
         embedder = vectors.embedder_name(session)
-        stale = words.count_stale(session, analyzer)
+        stale = terms.count_stale(session, analyzer)
     standing = index.standing()
     problems = _faults(standing)
     if lacking:
@@ -90,7 +91,7 @@ def reindex(
     Raises:
         BackendError: The model, the database or Chroma failed, or another process owns the index.
     """
-    words.split_anew(database, analyzer, progress)
+    terms.split_anew(database, analyzer, progress)
     if embed:
         _embed_all(database, embedder, progress)
     try:
@@ -116,7 +117,7 @@ class _Difference:
         return [Wording(f"Chroma's vectors are not those of SQL ({said}): run ", Phrase.REINDEX)] if said else []
 
 
-def _faults(standing: Standing) -> list[str]:
+def _faults(standing: IndexStatus) -> list[str]:
     if standing.obstacle is not None:
         return [] if isinstance(standing.obstacle, IndexElsewhereError) else [_unusable(standing.obstacle)]
     if standing.doubt is not None:
@@ -126,7 +127,7 @@ def _faults(standing: Standing) -> list[str]:
     return []
 
 
-def _notes(standing: Standing) -> list[str]:
+def _notes(standing: IndexStatus) -> list[str]:
     if isinstance(standing.obstacle, IndexElsewhereError):
         return [f"large scopes are scanned by this process: {standing.obstacle}"]
     if standing.obstacle is None and not standing.answers:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agentmem.archival import names, scoring
-from agentmem.archival.columns import NONE
-from agentmem.archival.lexical import AskedTerm, asked_terms, lexical
+from agentmem.archival.search import names, scoring
+from agentmem.archival.search.bm25 import AskedTerm, asked_terms, lexical
+from agentmem.archival.search.columns import NONE
+from agentmem.embedding import rounded
 from agentmem.models import ExplainedTerm, Explanation
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agentmem.archival.columns import Columns
-    from agentmem.archival.lexical import Floats, Rows
+    from agentmem.archival.search.bm25 import Rows
+    from agentmem.archival.search.columns import Columns
+    from agentmem.embedding import Floats
     from agentmem.models import Engine
     from agentmem.text.analyzer import Analyzer
 
@@ -45,7 +47,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class QuestionReading:
     """How a query reads in one scope.
 
     Args:
@@ -137,13 +139,13 @@ class Ranked:
 def by_word(columns: Columns, question: Question) -> ByWord:
     """How well every line of a scope answers by word."""
     asked = asked_terms(columns.postings, question.terms)
-    return ByWord(asked, scoring.rounded(lexical(columns.postings, asked)))
+    return ByWord(asked, rounded(lexical(columns.postings, asked)))
 
 
-def reading(text: str, columns: Columns, analyzer: Analyzer) -> Reading:
+def reading(text: str, columns: Columns, analyzer: Analyzer) -> QuestionReading:
     """How a query reads in a scope: what is left of it without names, and whom it names."""
     named = names.named(text, columns.speakers, analyzer.stop_words)
-    return Reading(without_names(text, named, columns, analyzer), _speaker(named))
+    return QuestionReading(without_names(text, named, columns, analyzer), _speaker(named))
 
 
 def without_names(text: str, named: Collection[str], columns: Columns, analyzer: Analyzer) -> str:
@@ -195,7 +197,7 @@ def ranked(
         compared=compared,
         lexical=lexical_,
         score=scoring.scores(semantic, lexical_),
-        rank=scoring.rounded(answers + boosts.total),
+        rank=rounded(answers + boosts.total),
         boosts=boosts,
     )
 

@@ -27,7 +27,7 @@ class AsOf(Protocol):
 V = TypeVar("V", bound=AsOf)
 
 
-class Kept(Generic[V]):
+class LRUCache(Generic[V]):
     """Values by key; safe to share between threads.
 
     Args:

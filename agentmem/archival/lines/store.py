@@ -9,9 +9,10 @@ from uuid import uuid4
 from sqlmodel import Session, col, select
 
 from agentmem import idempotency, inputs, revisions
-from agentmem.archival import learned, moving, vectors
-from agentmem.archival.lines import Draft, Entry, Limits, checked, keep, split
-from agentmem.archival.rows import (
+from agentmem.archival.index import vectors
+from agentmem.archival.lines import learn, merge
+from agentmem.archival.lines.drafts import Draft, IndexedLine, Limits, checked, keep, split
+from agentmem.archival.lines.rows import (
     LineWrites,
     MadeBy,
     block,
@@ -190,7 +191,7 @@ class ArchivalStore:
 
         self._transactions.write(body, writer=writer)
 
-    def entries(self, drafts: Sequence[Draft]) -> list[Entry]:
+    def entries(self, drafts: Sequence[Draft]) -> list[IndexedLine]:
         """The lines with what they are found by, made before the transaction: nobody waits for a model.
 
         Raises:
@@ -201,7 +202,7 @@ class ArchivalStore:
         self._embedder.probe()
         embedded = self._embedder.embed_lines([draft.content for draft in drafts])
         return [
-            Entry(
+            IndexedLine(
                 draft,
                 vectors,
                 self._analyzer.bag(draft.content, speaker=draft.speaker, occurred_at=draft.occurred_at),
@@ -214,9 +215,9 @@ class ArchivalStore:
         tx: Transaction,
         scope: Scope,
         *,
-        add: Sequence[Entry],
+        add: Sequence[IndexedLine],
         confirm: Mapping[str, float],
-        supersede: Mapping[str, Entry],
+        supersede: Mapping[str, IndexedLine],
     ) -> list[str]:
         """Write what a conversation taught, in a transaction that has locked the user.
 
@@ -236,7 +237,7 @@ class ArchivalStore:
         Raises:
             InvalidInputError: The store has another model's vectors.
         """
-        return learned.learn(tx, scope, add=add, confirm=confirm, supersede=supersede, made_by=self._made_by)
+        return learn.learn(tx, scope, add=add, confirm=confirm, supersede=supersede, made_by=self._made_by)
 
     def move(self, tx: Transaction, loser: Scope, winner: Scope) -> None:
         """Put the lines of one scope after those of another, in a transaction that has locked both users.
@@ -244,7 +245,7 @@ class ArchivalStore:
         They stay themselves: id, provenance, times, vectors and words. The other
         archival memory's description counts, where there is one.
         """
-        moving.move(tx, loser, winner)
+        merge.move(tx, loser, winner)
 
     def lines(self, snapshot: Snapshot, scope: Scope, line_ids: Sequence[str]) -> dict[str, str]:
         """What these lines say, by id, without those that are not in the scope, deleted or past their retention."""
@@ -274,7 +275,7 @@ class ArchivalStore:
 
     def _new_entries(
         self, scope: Scope, texts: Sequence[str], *, everything: bool
-    ) -> tuple[dict[str, Entry], datetime | None]:
+    ) -> tuple[dict[str, IndexedLine], datetime | None]:
         """The texts that are not stored yet, and up to when what is stored counts as hidden.
 
         If the caller's token still holds in the transaction, the lines are those seen here.

@@ -33,7 +33,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class IndexedLine:
     """A line with what it is found by.
 
     Args:

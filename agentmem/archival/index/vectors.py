@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from sqlmodel import Session, and_, case, col, delete, func, select
 
-from agentmem.archival.index import Proposals, key, line_of
-from agentmem.archival.scoring import similarities
+from agentmem.archival.index.protocol import Proposals, key, line_of
 from agentmem.database import in_batches, locked_state, rows, state
-from agentmem.embedding import Embedder, Vectors, pack, same_model, unpack
+from agentmem.embedding import Embedder, Vectors, pack, same_model, similarities, unpack
 from agentmem.errors import InvalidInputError
 from agentmem.tables import ArchivalLineRow, EmbedderRow, LineChunkRow
 from agentmem.wording import Phrase, Wording
@@ -31,7 +30,7 @@ ID: Final = "S32"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LineChange:
     """What an index should know of a line now: its vectors, shape `(chunks, dimensions)`, or that it is gone."""
 
     line_id: str
@@ -132,7 +131,7 @@ def changes(
     upto: int | None = None,
     block_id: str | None = None,
     limit: int | None = None,
-) -> list[Change]:
+) -> list[LineChange]:
     """What changed after a number, by number; from 0 on, what is gone by now is left out.
 
     Args:
@@ -163,10 +162,10 @@ def changes(
         .where(*chosen)
         .order_by(col(ArchivalLineRow.seq), col(LineChunkRow.chunk))
     )
-    found: list[Change] = []
+    found: list[LineChange] = []
     for (line_id, owner, seq, most), stored in groupby(rows(session, statement), key=itemgetter(0, 1, 2, 3)):
         matrix = _matrix([row.vector for row in stored])
-        found.append(Change(line_of(line_id), owner, seq, matrix, most if matrix is None else len(matrix)))
+        found.append(LineChange(line_of(line_id), owner, seq, matrix, most if matrix is None else len(matrix)))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlmodel import Session, col, delete, select, update
 
-from agentmem import idempotency, lifetimes
+from agentmem import expiry, idempotency
 from agentmem.changes import Change
 from agentmem.contacts import reading
 from agentmem.contacts.writing import move_version, packed
@@ -78,13 +78,13 @@ def move_memory(tx: Transaction, tenant_id: str, loser_id: str, winner_id: str) 
 def _join(tx: Transaction, loser: ContactMemoryRow, winner: ContactMemoryRow) -> None:
     session = tx.session
     move_version(tx, winner)
-    days = lifetimes.retention_days(session, winner.tenant_id, winner.agent_id)
+    days = expiry.retention_days(session, winner.tenant_id, winner.agent_id)
 
     def fact_is_live(row: FactRow) -> bool:
         return reading.fact_is_live(tx, row, days=days)
 
     def entity_is_live(row: EntityRow) -> bool:
-        return not lifetimes.over(row.updated_at, tx.now, days)
+        return not expiry.over(row.updated_at, tx.now, days)
 
     theirs, ours = (session.exec(select(FactRow).where(FactRow.memory_id == one.id)).all() for one in (loser, winner))
     _newer_stays(session, theirs, ours, winner.id, key=lambda row: row.key, is_live=fact_is_live, joined=_joined_facts)

@@ -8,8 +8,8 @@ from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from agentmem import idempotency, revisions
-from agentmem.archival.index import left_behind
-from agentmem.archival.rows import LineWrites
+from agentmem.archival.index.protocol import left_behind
+from agentmem.archival.lines.rows import LineWrites
 from agentmem.database import rows
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow
 

@@ -16,17 +16,17 @@ from uuid import uuid4
 from sqlmodel import Session, col, update
 
 from agentmem import numbers
-from agentmem.archival import vectors
-from agentmem.archival.chroma import ChromaVectors
-from agentmem.archival.index import IndexFailedError, IndexLostError, IndexUnavailableError
+from agentmem.archival.index import vectors
+from agentmem.archival.index.chroma import ChromaVectors
+from agentmem.archival.index.protocol import IndexFailedError, IndexLostError, IndexUnavailableError
 from agentmem.database import state
 from agentmem.tables import SearchIndexRow
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from agentmem.archival.index import ScopeAt
-    from agentmem.archival.place import Place
+    from agentmem.archival.index.location import IndexLocation
+    from agentmem.archival.index.protocol import ScopeAt
     from agentmem.database import Database
     from agentmem.embedding import Vectors
 
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class IndexStatus:
     """Where an index stands, seen without touching it.
 
     Args:
@@ -73,7 +73,7 @@ def few(pending: int, batch: int) -> bool:
     return pending <= batch
 
 
-class Pump:
+class IndexSync:
     """One opened index. Used by one thread only, which may hang in it.
 
     Args:
@@ -83,7 +83,7 @@ class Pump:
         trusted: Whether to go on with what is there, if nothing speaks against it.
     """
 
-    def __init__(self, database: Database, place: Place, *, batch: int, trusted: bool = True) -> None:
+    def __init__(self, database: Database, place: IndexLocation, *, batch: int, trusted: bool = True) -> None:
         self._database = database
         self._place = place
         self._batch = batch
@@ -150,7 +150,7 @@ class Pump:
         """Start an empty generation, whatever there is."""
         self._begin(anew=True)
 
-    def look(self) -> Standing:
+    def look(self) -> IndexStatus:
         """Where the index stands; nothing is opened or begun for that."""
         try:
             with self._place.held() if self._chroma is None else nullcontext(), self._database.read() as session:
@@ -336,12 +336,12 @@ def standing(
     batch: int,
     doubt: str | None = None,
     obstacle: IndexUnavailableError | None = None,
-) -> Standing:
+) -> IndexStatus:
     """Where the index with this row stands."""
     watermark = 0 if row is None or doubt else row.watermark
     pending = numbers.last(session, "lines") - watermark
     erase = row is not None and row.erase
-    return Standing(row is not None, watermark, pending, batch, erase, doubt, obstacle)
+    return IndexStatus(row is not None, watermark, pending, batch, erase, doubt, obstacle)
 
 
 def _family(row: SearchIndexRow) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from sqlmodel import Session, col, select
 
-from agentmem.archival.lexical import NO_POSTINGS, Postings, Rows
-from agentmem.archival.vectors import ID
+from agentmem.archival.index.vectors import ID
+from agentmem.archival.search.bm25 import NO_POSTINGS, Postings, Rows
 from agentmem.database import in_batches, rows
 from agentmem.tables import ArchivalLineRow, LineTermsRow
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agentmem.archival.index import ScopeAt
-    from agentmem.archival.kept import Kept
+    from agentmem.archival.index.cache import LRUCache
+    from agentmem.archival.index.protocol import ScopeAt
     from agentmem.text.analyzer import Analyzer
 
 NONE: Final = -1
@@ -108,7 +108,7 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def columns_of(session: Session, analyzer: Analyzer, kept: Kept[Columns], scope: ScopeAt) -> Columns:
+def columns_of(session: Session, analyzer: Analyzer, kept: LRUCache[Columns], scope: ScopeAt) -> Columns:
     """The columns of a scope in a snapshot; what is kept of it is gone on with, if lines were only added.
 
     Args:
@@ -130,7 +130,7 @@ def columns_of(session: Session, analyzer: Analyzer, kept: Kept[Columns], scope:
     return columns
 
 
-def shown_of(kept: Kept[Columns], columns: Columns, key: Hashable, *, after: int) -> Columns:
+def shown_of(kept: LRUCache[Columns], columns: Columns, key: Hashable, *, after: int) -> Columns:
     """The columns of the lines that were last written after a moment, as if there were no others.
 
     Args:

@@ -28,7 +28,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NewMessage:
     """One message, and when it was said; `external_id` is the id it has elsewhere."""
 
     role: Role
@@ -51,13 +51,13 @@ class Ending:
 
     status: Status = "ended"
     keep: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
-    said: Sequence[Said] = ()
+    said: Sequence[NewMessage] = ()
     caller: Caller | None = None
     deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TurnMemory:
     """Where a conversation stands after a step.
 
     Args:
@@ -80,11 +80,11 @@ class Begun:
     thread_id: str | None
     settings: AgentSettings
     state: State
-    turn: Turn
+    turn: TurnMemory
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MemoryInUse:
     """Whose memory a conversation reads, None where nothing is remembered, and the lines its prompts were given."""
 
     scope: Scope | None

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from agentmem import private, telemetry
-from agentmem.archival.index import IndexFailedError
-from agentmem.archival.segments import Segments
+from agentmem.archival.index.protocol import IndexFailedError
+from agentmem.archival.index.segments import Segments
 from agentmem.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
-    from agentmem.archival.vectors import Change
+    from agentmem.archival.index.vectors import LineChange
     from agentmem.embedding import Vectors
 
 _SHARDS: Final = 32
@@ -64,7 +64,7 @@ class ChromaVectors:
             self._client = _client(location)
         self._keep_private()
 
-    def apply(self, changes: Sequence[Change]) -> None:
+    def apply(self, changes: Sequence[LineChange]) -> None:
         """Take changes over; the same ones again change nothing."""
         with _translated():
             at_once = self._client.get_max_batch_size()
@@ -179,7 +179,7 @@ def _close_sessions(client: Any) -> None:  # noqa: ANN401 - private parts, which
             session.close()
 
 
-def _write(collection: Collection, changes: Sequence[Change], at_once: int) -> None:
+def _write(collection: Collection, changes: Sequence[LineChange], at_once: int) -> None:
     live = [
         (key, vector, change.block_id)
         for change in changes
@@ -226,8 +226,8 @@ def _shard(block_id: str) -> int:
     return zlib.crc32(block_id.encode()) % _SHARDS
 
 
-def _sharded(changes: Sequence[Change]) -> dict[int, list[Change]]:
-    groups: defaultdict[int, list[Change]] = defaultdict(list)
+def _sharded(changes: Sequence[LineChange]) -> dict[int, list[LineChange]]:
+    groups: defaultdict[int, list[LineChange]] = defaultdict(list)
     for change in changes:
         groups[_shard(change.block_id)].append(change)
     return groups

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agentmem.archival.index import Proposals
-from agentmem.archival.scoring import similarities
-from agentmem.archival.vectors import ID, Change, changes
+from agentmem.archival.index.protocol import Proposals
+from agentmem.archival.index.vectors import ID, LineChange, changes
+from agentmem.embedding import similarities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlmodel import Session
 
-    from agentmem.archival.index import ScopeAt
-    from agentmem.archival.kept import Kept
-    from agentmem.archival.lexical import Floats
-    from agentmem.embedding import Vectors
+    from agentmem.archival.index.cache import LRUCache
+    from agentmem.archival.index.protocol import ScopeAt
+    from agentmem.embedding import Floats, Vectors
     from agentmem.models import Engine
 
 _SLACK: Final = 1e-5
@@ -58,8 +57,8 @@ class ScanIndex:
 
     name: Engine = "scan"
 
-    def __init__(self, kept: Kept[LineVectors]) -> None:
-        self._kept = kept
+    def __init__(self, kept: LRUCache[LineVectors]) -> None:
+        self._cache = kept
 
     def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
         """See `VectorIndex`; never unavailable."""
@@ -78,13 +77,13 @@ class ScanIndex:
 
     def _lines(self, session: Session, scope: ScopeAt) -> LineVectors:
         key = scope.block_id, scope.embedder_id
-        lines = self._kept.get(key, seq=scope.seq) or _NONE
+        lines = self._cache.get(key, seq=scope.seq) or _NONE
         if lines.seq < scope.seq:
             news = changes(session, scope.embedder_id, after=lines.seq, block_id=scope.block_id)
             if any(change.stands_for_others for change in news):
                 lines, news = _NONE, changes(session, scope.embedder_id, after=0, block_id=scope.block_id)
             lines = _applied(lines, news, scope.seq)
-            self._kept.put(key, lines)
+            self._cache.put(key, lines)
         return lines
 
 
@@ -107,7 +106,7 @@ def _rows_of(lines: LineVectors, chosen: NDArray[np.intp]) -> tuple[NDArray[np.i
     return rows, starts
 
 
-def _applied(lines: LineVectors, news: Sequence[Change], seq: int) -> LineVectors:
+def _applied(lines: LineVectors, news: Sequence[LineChange], seq: int) -> LineVectors:
     changed = np.array([change.line_id for change in news], ID)
     stay = np.flatnonzero(~np.isin(lines.ids, changed))
     rows, _ = _rows_of(lines, stay)

@@ -1,0 +1,1 @@
+"""Vector indexes: what they promise, the exact scan, and what feeds a larger one."""

@@ -1,0 +1,1 @@
+"""The lines of archival memory as rows: written, read, merged, expired."""

@@ -1,0 +1,1 @@
+"""Recall: which lines answer a question, and in what order."""
