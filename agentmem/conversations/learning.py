@@ -1,8 +1,10 @@
 """Learning from a conversation that is over: a chat model reads its transcript, and what passes is applied at once.
 
-The model thinks outside any transaction. What it proposes is decided against
-the memory that it was shown: if that was changed meanwhile, it is read and
-asked once more. Everything is written in one transaction, together with the
+The model thinks outside any transaction. What it proposes is decided on the
+memory as it is when it is written. A line that someone added meanwhile costs no
+second thought; when contact memory was changed, or a line that was to be
+replaced is gone, the model is asked once more, and after that what others
+changed stays as they left it, with a note. Everything is written in one transaction, together with the
 note that it was, so that it is applied once, however many workers there are and
 wherever one of them dies.
 """
@@ -14,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from agentmem import expiry, revisions
 from agentmem.archival.lines.drafts import Draft
@@ -23,6 +25,7 @@ from agentmem.contacts.reading import message, read_memory
 from agentmem.contacts.writing import KEEP, MemoryWrites
 from agentmem.conversations import contexts
 from agentmem.conversations.claims import READER, Claims, close, own
+from agentmem.conversations.deciding import Compared, NoEntryError, decide_lines, decide_memory
 from agentmem.errors import (
     AgentMemError,
     BackendError,
@@ -40,10 +43,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agentmem.agents.settings import AgentSettings, AgentStore
-    from agentmem.archival.lines.drafts import IndexedLine
     from agentmem.archival.lines.store import ArchivalStore
     from agentmem.archival.search.recall import Recall
     from agentmem.conversations.claims import Claimed
+    from agentmem.conversations.deciding import Lines
     from agentmem.extraction.extracted import Extracted, Learned
     from agentmem.extraction.extractor import Extractor
     from agentmem.records import ContactMemory, Message
@@ -61,6 +64,7 @@ more, in scopes of 10 to 400 lines. Whether they say the same, their words decid
 
 _COMPARED: Final = 10
 _SHOWN: Final = 50
+_SINCE: Final = 1_000
 _RECALLED: Final = 20
 _MOST_NOTED: Final = 500
 _log: Final = logging.getLogger(__name__)
@@ -79,16 +83,16 @@ class _ShownToModel:
     memory: ContactMemory
     recalled: Sequence[str]
     newest: Mapping[str, str]
-    lines_version: int
+    last_number: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
-    """What becomes of archival lines."""
+class _Proposal:
+    """What the model proposed, the facts compared with the stored ones; a final one is asked about no more."""
 
-    add: Sequence[IndexedLine]
-    confirm: Mapping[str, float]
-    supersede: Mapping[str, IndexedLine]
+    extracted: Extracted
+    compared: Sequence[Compared]
+    final: bool
 
 
 class Learning:
@@ -159,8 +163,8 @@ class Learning:
         A chat model whose answer cannot be used, or that refuses the request,
         is noted with the conversation. A model, of either kind, or a database
         that fails for the moment leaves it for later, for as long as it is
-        there. When something else fails, or memory is changed again and again
-        meanwhile, it is tried three times in all.
+        there. When something else fails, or the caller is merged into others
+        again and again meanwhile, it is tried three times in all.
 
         Returns:
             Whether what there was to learn was applied.
@@ -176,11 +180,11 @@ class Learning:
             return "not ours"
         try:
             try:
-                applied = self._learn(self._extractor, claimed)
+                applied = self._learn(self._extractor, claimed, final=False)
             except ConflictError:
-                applied = self._learn(self._extractor, claimed)
+                applied = self._learn(self._extractor, claimed, final=True)
         except ConflictError:
-            self._claims.give_up(claimed, "memory was changed while the transcript was read", later=True)
+            self._claims.give_up(claimed, "the caller was merged while the transcript was read", later=True)
         except (ExtractionError, BackendError) as error:
             if isinstance(error, BackendError) or error.transient:
                 self._claims.put_off(claimed, str(error))
@@ -192,16 +196,24 @@ class Learning:
             return "done" if applied else "not ours"
         return "given up"
 
-    def _learn(self, extractor: Extractor, claimed: Claimed) -> bool:
+    def _learn(self, extractor: Extractor, claimed: Claimed, *, final: bool) -> bool:
         read = self._read(claimed)
         if read is None:
             return False
         extracted = extractor.extract(
             read.messages, read.memory, self._known(read), at=read.started_at, recalled=read.recalled
         )
-        lines = self._lines(claimed, read, extracted.facts)
+        facts = [(fact, self._same(read, fact)) for fact in extracted.facts]
+        compared = self._compared(claimed, read, facts, every=False)
+        try:
+            return self._write(claimed, read, _Proposal(extracted, compared, final))
+        except NoEntryError:
+            compared = self._compared(claimed, read, facts, every=True)
+            return self._write(claimed, read, _Proposal(extracted, compared, final))
+
+    def _write(self, claimed: Claimed, read: _ShownToModel, proposal: _Proposal) -> bool:
         writer = replace(READER, conversation_id=claimed.id)
-        return self._transactions.write(lambda tx: self._apply(tx, claimed, read, extracted, lines), writer=writer)
+        return self._transactions.write(lambda tx: self._apply(tx, claimed, read, proposal), writer=writer)
 
     def _read(self, claimed: Claimed) -> _ShownToModel | None:
         """What the model is shown; without messages where the agent no longer remembers, or they are over."""
@@ -222,7 +234,7 @@ class Learning:
                 memory=read_memory(snapshot, scope, recent_messages=0),
                 recalled=tuple(recalled.values()),
                 newest={line.id: line.content for line in newest},
-                lines_version=_lines_version(session, scope),
+                last_number=self._archival.last_number(snapshot, scope),
             )
 
     def _known(self, read: _ShownToModel) -> dict[str, str]:
@@ -234,16 +246,11 @@ class Learning:
         known = {match.id: match.content for match in found} | dict(read.newest)
         return dict(list(known.items())[:_SHOWN])
 
-    def _lines(self, claimed: Claimed, read: _ShownToModel, facts: Sequence[Learned]) -> _Lines:
-        """Facts as lines, embedded; those that say what is stored already only confirm it."""
-        confirm: dict[str, float] = {}
-        new: list[tuple[Learned, list[str]]] = []
-        for fact in facts:
-            same = [fact.confirms] if fact.confirms else self._same(read, fact)
-            if fact.supersedes is None and same:
-                confirm |= {line_id: max(fact.confidence, confirm.get(line_id, 0)) for line_id in same}
-            else:
-                new.append((fact, same))
+    def _compared(
+        self, claimed: Claimed, read: _ShownToModel, facts: Sequence[tuple[Learned, Sequence[str]]], *, every: bool
+    ) -> list[Compared]:
+        """The facts with what they are as lines, embedded: those that are new, or every one."""
+        new = [fact for fact, same in facts if every or fact.supersedes is not None or not same]
         drafts = [
             Draft(
                 fact.text,
@@ -252,31 +259,22 @@ class Learning:
                 conversation_id=claimed.id,
                 occurred_at=read.started_at,
             )
-            for fact, _ in new
+            for fact in new
         ]
-        entries = list(zip(self._archival.entries(drafts), new, strict=True))
-        return _Lines(
-            add=[entry for entry, (fact, _) in entries if fact.supersedes is None],
-            confirm=confirm,
-            supersede={
-                line_id: entry
-                for entry, (fact, same) in entries
-                if fact.supersedes is not None
-                for line_id in (fact.supersedes, *same)
-            },
-        )
+        entries = {id(fact): entry for fact, entry in zip(new, self._archival.entries(drafts), strict=True)}
+        return [Compared(fact, same, entries.get(id(fact))) for fact, same in facts]
 
     def _same(self, read: _ShownToModel, fact: Learned) -> list[str]:
         """The stored facts that say the same."""
+        if fact.confirms is not None:
+            return [fact.confirms]
         wish = SearchOptions(limit=_COMPARED, min_score=_NEAR, only=TRUSTED)
         found = self._recall.search([read.scope], fact.text, wish)
         stored = {match.id: match.content for match in found} | dict(read.newest)
         return [line_id for line_id, text in stored.items() if alike(text, fact.text)]
 
-    def _apply(
-        self, tx: Transaction, claimed: Claimed, read: _ShownToModel, extracted: Extracted, lines: _Lines
-    ) -> bool:
-        """Write all of it, if the conversation is still this worker's and the memory the one that was read."""
+    def _apply(self, tx: Transaction, claimed: Claimed, read: _ShownToModel, proposal: _Proposal) -> bool:
+        """Write what can be written of it, if the conversation is still this worker's."""
         session = tx.session
         tx.lock(read.scope.tenant_id, read.scope.user_id)
         row = own(session, claimed, to_write=True)
@@ -286,27 +284,37 @@ class Learning:
             raise ConflictError(
                 "its caller was merged into another", field="conversation", advice="read it again", code="stale"
             )
-        if _lines_version(session, read.scope) != read.lines_version:  # facts alone do not move the memory's version
-            raise ConflictError(
-                "the known facts were changed", field="conversation", advice="read it again", code="stale"
-            )
         writes = MemoryWrites(
             tx,
             read.scope,
             source=EXTRACTOR,
             max_value_bytes=self._max_value_bytes,
-            expected_version=read.memory.version,
+            expected_version=None if proposal.final else read.memory.version,
         )
+        lines = self._decided(tx, read, proposal)
+        memory = read_memory(tx, read.scope, recent_messages=0)
+        extracted = decide_memory(proposal.extracted, read.memory, memory)
         refused = [*extracted.refused, *_write(writes, read, extracted)]
         close(row, "done", _note(refused))
         self._archival.learn(tx, read.scope, add=lines.add, confirm=lines.confirm, supersede=lines.supersede)
         return True
 
+    def _decided(self, tx: Transaction, read: _ShownToModel, proposal: _Proposal) -> Lines:
+        """What becomes of lines, on those that are there now: nobody else writes to them before this transaction ends.
 
-def _lines_version(session: Session, scope: Scope) -> int:
-    """The version of a scope's lines, 0 where there were never any."""
-    header = revisions.find(session, scope, ARCHIVAL)
-    return 0 if header is None else header.version
+        Raises:
+            ConflictError: A line that was to be replaced is gone, and the model may be asked once more.
+        """
+        revisions.find_to_write(tx, read.scope, ARCHIVAL)
+        named = [line_id for one in proposal.compared for line_id in one.names]
+        standing = self._archival.lines(tx, read.scope, named)
+        fresh = self._archival.written_since(tx, read.scope, read.last_number, limit=_SINCE, without_source=UNTRUSTED)
+        lines = decide_lines(proposal.compared, standing, fresh)
+        if lines.outdated and not proposal.final:
+            raise ConflictError(
+                "a fact that was to be replaced is gone", field="conversation", advice="read it again", code="stale"
+            )
+        return lines
 
 
 def _messages(snapshot: Snapshot, row: ConversationRow) -> list[Message]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlmodel import select
@@ -27,11 +30,14 @@ PROPOSAL = {
 
 
 class Failing(HashingEmbeddings):
-    """Embeddings that can be switched off."""
+    """Embeddings that can be switched off, or do something first."""
 
     off = False
+    before = None
 
     def embed_documents(self, texts):
+        if self.before is not None:
+            self.before()
         if self.off:
             raise RuntimeError("the embedder is down, it was asked for " + texts[0])
         return super().embed_documents(texts)
@@ -339,9 +345,10 @@ def test_an_embedder_that_fails_leaves_the_conversation_for_later(mem, embedding
     assert len(lines(mem)) == 1
 
 
-def test_after_three_attempts_that_memory_came_between_it_is_given_up(mem, model):
+def test_after_three_attempts_that_a_merge_came_between_it_is_given_up(mem, model):
     def meanwhile(_messages):
-        mem.contacts.patch_facts("ada", {"times": len(model.prompts)}, agent_id="support")
+        winner = mem.contacts.create(id=f"other-{len(model.prompts)}").id
+        mem.contacts.merge("ada", into=winner)
         return PROPOSAL
 
     model.script = [meanwhile]
@@ -483,17 +490,153 @@ def test_memory_that_changed_meanwhile_is_read_and_asked_about_once_more(mem, mo
     assert memory(mem).facts == {"diet": "vegetarian", "name": "Ada"}
 
 
-def test_memory_that_changes_again_and_again_leaves_it_for_a_later_attempt(mem, model):
+def test_of_memory_that_changes_again_and_again_all_is_learned_but_what_someone_else_changed(mem, model):
     def meanwhile(_messages):
         mem.contacts.update_summary("ada", f"Summary {len(model.prompts)}", agent_id="support")
         return PROPOSAL
 
-    model.script = [meanwhile, meanwhile, PROPOSAL]
+    model.script = [meanwhile, meanwhile]
     record = talk(mem)
-    assert (record.extraction, lines(mem)) == ("pending", ())
-    assert memory(mem).summary == "Summary 2"
-    assert mem.conversations.work() == 1
+    assert record.extraction == "done"
+    assert record.extraction_note == "refused: summary: it was changed meanwhile"
+    assert (memory(mem).summary, memory(mem).facts) == ("Summary 2", {"diet": "vegetarian"})
+    assert [line.fact for line in lines(mem)] == [MORNINGS]
+
+
+def test_a_line_that_is_added_meanwhile_costs_no_second_thought(mem, model):
+    def meanwhile(_messages):
+        mem.client(user_id="ada").memory.remember("Caller drives a Volvo", agent_id="support")
+        return facts(MORNINGS)
+
+    model.script = [meanwhile]
+    assert talk(mem).extraction == "done"
+    assert {line.fact for line in lines(mem)} == {"Caller drives a Volvo", MORNINGS}
+
+
+def test_a_line_that_is_written_after_the_comparison_is_confirmed_by_a_fact_that_says_the_same(
+    open_mem, mem, model, embeddings
+):
+    other = open_mem(embeddings=HashingEmbeddings())
+
+    def while_embedded():
+        embeddings.before = None
+        other.client(user_id="ada").memory.remember(MORNINGS.upper(), agent_id="support")
+
+    def meanwhile(_messages):
+        embeddings.before = while_embedded
+        return facts(MORNINGS)
+
+    model.script = [meanwhile]
+    record = talk(mem)
+    assert [line.fact for line in lines(mem)] == [MORNINGS.upper()]
+    assert [change.action for change in record.changes] == ["confirmed"]
+
+
+def test_a_fact_whose_line_to_replace_is_gone_is_asked_about_once_more_and_then_added(mem, model):
+    client = mem.client(user_id="ada").memory
+
+    def meanwhile(_messages):
+        for line in lines(mem):
+            client.forget_line(line.id)
+        client.remember(f"Caller can do noon {len(model.prompts)}", agent_id="support")
+        return facts("Caller can only do evenings", replaces=1)
+
+    client.remember(MORNINGS, agent_id="support")
+    model.script = [meanwhile, meanwhile]
+    assert talk(mem, "I can only do evenings").extraction == "done"
+    assert {line.fact for line in lines(mem)} == {"Caller can do noon 2", "Caller can only do evenings"}
+
+
+def changing(mem, model, change):
+    """A step that changes memory each time the model thinks, so that the second answer is the last."""
+
+    def step(_messages):
+        change(len(model.prompts))
+        return PROPOSAL
+
+    model.script = [step, step]
+
+
+def test_a_key_value_fact_that_someone_changes_meanwhile_stays_theirs_with_a_note(mem, model):
+    changing(mem, model, lambda n: mem.contacts.patch_facts("ada", {"diet": f"vegan {n}"}, agent_id="support"))
+    record = talk(mem)
+    assert record.extraction_note == "refused: contact fact: it was changed meanwhile"
+    assert memory(mem).facts == {"diet": "vegan 2"}
     assert memory(mem).summary == PROPOSAL["summary"]
+
+
+def test_a_detail_of_an_entity_that_someone_changes_meanwhile_stays_theirs_and_the_others_are_learned(mem, model):
+    change = partial(mem.contacts.put_entity, "ada", "order", "o1", agent_id="support")
+    changing(mem, model, lambda n: change(notes=f"by hand {n}"))
+    notes = {"entities": [{**PROPOSAL["entities"][0], "notes": "call about order o1 next Friday"}]}
+    model.script = [lambda messages, step=step: {**step(messages), **notes} for step in model.script]
+    record = talk(mem)
+    assert record.extraction_note == "refused: entity: a detail was changed meanwhile"
+    (entity,) = memory(mem).entities
+    assert (entity.status, entity.notes) == ("open", "by hand 2")
+
+
+def test_an_entity_that_someone_removes_meanwhile_does_not_come_back(mem, model):
+    name = ("ada", "order", "o1")
+    mem.contacts.create(id="ada")
+    mem.contacts.put_entity(*name, agent_id="support", facts={"other": 0})
+
+    def change(number):
+        if number == 1:
+            mem.contacts.put_entity(*name, agent_id="support", facts={"other": number})
+        else:
+            mem.contacts.delete_entity(*name, agent_id="support")
+
+    changing(mem, model, change)
+    assert talk(mem).extraction_note == "refused: entity: it was removed meanwhile"
+    assert memory(mem).entities == ()
+
+
+def test_an_open_item_that_someone_notes_meanwhile_is_not_noted_twice(mem, model):
+    model.script = [
+        lambda _messages: (mem.contacts.patch_facts("ada", {"k": 1}, agent_id="support"), PROPOSAL)[1],
+        lambda _messages: (
+            mem.contacts.add_open_item("ada", "Call the caller next Friday (2026-01-02)", agent_id="support"),
+            PROPOSAL,
+        )[1],
+    ]
+    assert talk(mem).extraction == "done"
+    assert len(memory(mem).open_items) == 1
+
+
+@pytest.mark.parametrize("defer", [False, True])
+def test_conversations_that_end_while_two_threads_remember_are_all_learned_once(open_mem, defer):
+    model = ScriptedChatModel(script=[topic], repeat_last=True)
+    mem = open_mem(chat_model=model)
+    mem.agents.configure("support", memory_enabled=True)
+    stop = threading.Event()
+
+    def remember(writer):
+        number = 0
+        while not stop.is_set():
+            mem.client(user_id="ada").memory.remember(f"Note {writer} number {number}", agent_id="support")
+            number += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(remember, writer) for writer in ("a", "b")]
+        try:
+            ended = [talk(mem, f"I like flavour{number} tea", defer=defer).id for number in range(30)]
+            if defer:
+                assert mem.conversations.work() == 30
+        finally:
+            stop.set()
+        for writer in writers:
+            writer.result()
+    assert {mem.conversations.get(one).extraction for one in ended} == {"done"}
+    told = mem.client(user_id="ada").memory.get("archival", agent_id="support").content.split("\n")
+    assert sorted(line for line in told if "tea" in line) == sorted(
+        f"Caller likes flavour{number} tea" for number in range(30)
+    )
+
+
+def topic(messages):
+    """The fact of the one flavour that was said in this conversation."""
+    return facts(f"Caller likes {re.findall(r'I like (flavour[0-9]+)', messages[-1].text)[-1]} tea")
 
 
 def test_a_caller_who_is_merged_meanwhile_is_learned_about_under_the_other_id(mem, model):

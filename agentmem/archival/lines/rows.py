@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import literal_column
+from sqlalchemy import func, literal_column
 from sqlmodel import Session, col, delete, select, update
 
 from agentmem import changes, idempotency, revisions
@@ -218,6 +218,24 @@ def newest(
     lines = _of_scope(scope).where(*chosen, *_written_after(snapshot.hidden_until(scope)))
     in_order = lines.order_by(col(ArchivalLineRow.updated_at).desc(), col(ArchivalLineRow.position).desc())
     return snapshot.session.exec(in_order.limit(limit)).all()
+
+
+def last_number(snapshot: Snapshot, scope: Scope) -> int:
+    """Return the number of the last change of a scope's lines, 0 where there were never any."""
+    header = revisions.find(snapshot.session, scope, ARCHIVAL)
+    if header is None:
+        return 0
+    last = select(func.max(ArchivalLineRow.seq)).where(ArchivalLineRow.block_id == header.id)
+    return snapshot.session.exec(last).one() or 0
+
+
+def written_since(
+    snapshot: Snapshot, scope: Scope, number: int, *, limit: int, without_source: Source
+) -> Sequence[ArchivalLineRow]:
+    """Return the lines of a scope that can be seen and were written after a number was taken, the last one first."""
+    chosen = [col(ArchivalLineRow.seq) > number, col(ArchivalLineRow.source) != without_source]
+    lines = _of_scope(scope).where(*chosen, *_written_after(snapshot.hidden_until(scope)))
+    return snapshot.session.exec(lines.order_by(col(ArchivalLineRow.seq).desc()).limit(limit)).all()
 
 
 def find_of_user(session: Session, tenant_id: str, user_id: str, line_id: str) -> MemoryBlockRow | None:

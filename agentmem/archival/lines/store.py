@@ -17,9 +17,11 @@ from agentmem.archival.lines.rows import (
     MadeBy,
     block,
     find_of_user,
+    last_number,
     live_rows,
     newest,
     visible,
+    written_since,
 )
 from agentmem.database import in_batches
 from agentmem.errors import NotFoundError
@@ -272,6 +274,25 @@ class ArchivalStore:
         """
         rows = newest(snapshot, scope, limit=limit, min_confidence=min_confidence, without_source=without_source)
         return [_line(scope, row) for row in rows]
+
+    def last_number(self, snapshot: Snapshot, scope: Scope) -> int:
+        """Return the number of the last change of a scope's lines, 0 where there were never any."""
+        return last_number(snapshot, scope)
+
+    def written_since(
+        self, snapshot: Snapshot, scope: Scope, number: int, *, limit: int, without_source: Source
+    ) -> dict[str, str]:
+        """Return what lines say that were written or confirmed after a number was taken, by id.
+
+        Args:
+            snapshot: What they are read from.
+            scope: Whose lines.
+            number: What `last_number` told.
+            limit: How many at most; the last ones count.
+            without_source: A source whose lines are left out.
+        """
+        rows = written_since(snapshot, scope, number, limit=limit, without_source=without_source)
+        return {row.id: row.content for row in rows}
 
     def _new_entries(
         self, scope: Scope, texts: Sequence[str], *, everything: bool
