@@ -18,14 +18,14 @@ SCOPE = Scope("default", "ada", "x")
 @pytest.fixture
 def learn(mem, clock):
     """Teaches lines, given as texts, in one transaction; the ids of the new ones."""
-    house = mem._container  # noqa: SLF001 - only the rooms above call it
+    container = mem._container  # noqa: SLF001 - only the rooms above call it
 
     def learn_(add=(), confirm=None, supersede=None, scope=SCOPE, conversation_id="call-1"):
         texts = [*add, *(supersede or {}).values()]
         drafts = [Draft(text, source="extractor", confidence=0.8, conversation_id=conversation_id) for text in texts]
-        entries = dict(zip(texts, house.archival.entries(drafts), strict=True))
-        return house.transactions.write(
-            lambda tx: house.archival.learn(
+        entries = dict(zip(texts, container.archival.entries(drafts), strict=True))
+        return container.transactions.write(
+            lambda tx: container.archival.learn(
                 tx,
                 scope,
                 add=[entries[text] for text in add],
@@ -40,11 +40,11 @@ def learn(mem, clock):
 
 @pytest.fixture
 def newest(mem):
-    house = mem._container  # noqa: SLF001 - as above
+    container = mem._container  # noqa: SLF001 - as above
 
     def newest_(scope=SCOPE, limit=50, min_confidence=0.0):
-        with house.transactions.read() as snapshot:
-            return house.archival.newest(snapshot, scope, limit=limit, min_confidence=min_confidence)
+        with container.transactions.read() as snapshot:
+            return container.archival.newest(snapshot, scope, limit=limit, min_confidence=min_confidence)
 
     return newest_
 
@@ -119,10 +119,10 @@ def test_a_superseded_line_is_gone_and_its_text_is_in_the_feed_only(mem, memory,
 
 def test_one_line_can_take_the_place_of_several(mem, memory, learn):
     one, other, stays = memory.remember(["lives in Oslo", "works in Oslo", "likes tea"], agent_id="x")
-    house = mem._container  # noqa: SLF001 - as above
-    (entry,) = house.archival.entries([Draft("moved to Bergen", source="extractor")])
-    (new,) = house.transactions.write(
-        lambda tx: house.archival.learn(
+    container = mem._container  # noqa: SLF001 - as above
+    (entry,) = container.archival.entries([Draft("moved to Bergen", source="extractor")])
+    (new,) = container.transactions.write(
+        lambda tx: container.archival.learn(
             tx,
             SCOPE,
             add=[],
@@ -223,20 +223,20 @@ def test_lines_are_read_by_id_in_their_scope_only(mem, memory):
     mine, gone = memory.remember(["one", "two"], agent_id="x")
     (other,) = memory.remember("three", agent_id="y")
     memory.forget_line(gone.id)
-    house = mem._container  # noqa: SLF001 - as above
-    with house.transactions.read() as snapshot:
+    container = mem._container  # noqa: SLF001 - as above
+    with container.transactions.read() as snapshot:
         ids = [mine.id, gone.id, other.id, "nobody's", *(f"{number}" for number in range(600))]
-        assert house.archival.lines(snapshot, SCOPE, ids) == {mine.id: "one"}
-        assert house.archival.lines(snapshot, Scope("other", "ada", "x"), ids) == {}
+        assert container.archival.lines(snapshot, SCOPE, ids) == {mine.id: "one"}
+        assert container.archival.lines(snapshot, Scope("other", "ada", "x"), ids) == {}
 
 
 def test_another_models_lines_are_not_learned(open_mem, memory, learn):
     memory.remember("tea", agent_id="x")
-    house = open_mem(embeddings=HashingEmbeddings(32))._container  # noqa: SLF001 - as above
-    entries = house.archival.entries([Draft("rye", source="extractor")])
+    container = open_mem(embeddings=HashingEmbeddings(32))._container  # noqa: SLF001 - as above
+    entries = container.archival.entries([Draft("rye", source="extractor")])
     with pytest.raises(InvalidInputError, match="embeddings"):
-        house.transactions.write(
-            lambda tx: house.archival.learn(
+        container.transactions.write(
+            lambda tx: container.archival.learn(
                 tx,
                 SCOPE,
                 add=entries,
@@ -251,14 +251,14 @@ def test_another_models_lines_are_not_learned(open_mem, memory, learn):
 def test_what_the_caller_undoes_was_never_learned(mem, memory, tables):
     memory.remember("tea", agent_id="x")
     before = tables()
-    house = mem._container  # noqa: SLF001 - as above
-    entries = house.archival.entries([Draft("rye", source="extractor")])
+    container = mem._container  # noqa: SLF001 - as above
+    entries = container.archival.entries([Draft("rye", source="extractor")])
 
     class StopError(Exception):
         pass
 
     def body(tx):
-        house.archival.learn(
+        container.archival.learn(
             tx,
             SCOPE,
             add=entries,
@@ -268,6 +268,6 @@ def test_what_the_caller_undoes_was_never_learned(mem, memory, tables):
         raise StopError
 
     with pytest.raises(StopError):
-        house.transactions.write(body, writer=Writer("extractor"))
+        container.transactions.write(body, writer=Writer("extractor"))
     assert tables() == before
     assert memory.recall("rye", agent_id="x", min_score=0.3) == []

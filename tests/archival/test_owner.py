@@ -492,14 +492,14 @@ def test_an_index_begun_anew_in_the_middle_of_a_visit_stays_its_owners(large, ho
     ask(memory)
     mem.close()
     database = Database(sql.url(home))
-    pump = IndexSync(database, LocalFolder(home / "index"), batch=10)
-    pump.visit()
-    pump.begin_anew()
-    pump.leave()
+    sync = IndexSync(database, LocalFolder(home / "index"), batch=10)
+    sync.visit()
+    sync.begin_anew()
+    sync.leave()
     assert index_row(sql, home) == (2, 0, 0)
     with pytest.raises(IndexElsewhereError):
         LocalFolder(home / "index").acquire()
-    pump.close()
+    sync.close()
     database.close()
 
 
@@ -615,7 +615,7 @@ class HangingPlace(LocalFolder):
 def hanging(mem, home):
     """An index whose first opening hangs, with a deadline."""
     place = HangingPlace(home / "index")
-    index = ChromaIndex(mem._container.database, place, batch=2, timeout=2.0)  # noqa: SLF001 - the edge under test is behind the house
+    index = ChromaIndex(mem._container.database, place, batch=2, timeout=2.0)  # noqa: SLF001 - the edge under test is behind the handle
     yield place, index
     place.leave.set()
     index.close()

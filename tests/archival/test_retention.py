@@ -32,9 +32,9 @@ def contents(memory, agent_id="x", query="tea rye oats milk", **options):
 
 def in_session(mem, call, *arguments, **options):
     """What a call of the archival store gives that takes part in the caller's transaction."""
-    house = mem._container  # noqa: SLF001 - only the rooms above call these
-    return house.transactions.write(
-        lambda tx: getattr(house.archival, call)(tx, *arguments, **options), writer=Writer("test")
+    container = mem._container  # noqa: SLF001 - only the rooms above call these
+    return container.transactions.write(
+        lambda tx: getattr(container.archival, call)(tx, *arguments, **options), writer=Writer("test")
     )
 
 

@@ -16,7 +16,7 @@ def fed(open_mem):
     mem = open_mem(embeddings=ThreeWords())
 
     def changes(after=0, limit=None):
-        with mem._container.database.read() as session:  # noqa: SLF001 - the edge under test is behind the house
+        with mem._container.database.read() as session:  # noqa: SLF001 - the edge under test is behind the handle
             return vectors.changes(session, state(session).embedder_id, after=after, limit=limit)
 
     return mem.client("ada").memory, changes

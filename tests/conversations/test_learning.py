@@ -76,16 +76,16 @@ def memory(mem, user_id="ada"):
 
 
 def attempts(mem, conversation_id):
-    with house(mem).database.read() as session:
+    with container(mem).database.read() as session:
         return session.exec(select(ConversationRow.attempts).where(ConversationRow.id == conversation_id)).one()
 
 
-def house(mem):
+def container(mem):
     return mem._container  # noqa: SLF001 - a worker is looked at from inside
 
 
 def run(mem, conversation_id, tenant_id="default"):
-    return house(mem).learning.run(tenant_id, conversation_id)
+    return container(mem).learning.run(tenant_id, conversation_id)
 
 
 def facts(*texts, **more):
@@ -368,7 +368,7 @@ def test_a_fault_while_it_is_written_takes_all_with_it_and_leaves_the_conversati
         raise BackendError("database: the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(house(mem).archival, "learn", broken)
+        patched.setattr(container(mem).archival, "learn", broken)
         assert run(mem, record.id) is False
     assert memory(mem).version == 0
     clock.now += FIRST
@@ -418,7 +418,7 @@ def test_two_workers_at_once_apply_it_once(open_mem, mem, model):
 def crash(mem, conversation_id):
     """A worker that dies between its claim and the end."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(house(mem).archival, "newest", _interrupted)
+        patched.setattr(container(mem).archival, "newest", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(mem, conversation_id)
 

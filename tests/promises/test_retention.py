@@ -161,11 +161,11 @@ class Simulation:
 
     def sweep(self, *, killed):
         if killed:
-            house = self.mem._container  # noqa: SLF001 - its database is to die
+            container = self.mem._container  # noqa: SLF001 - its database is to die
             dying = Sweeping(
-                Dying(house.transactions, self.dice),
-                house.index,
-                end_idle=house.conversations.end_idle,
+                Dying(container.transactions, self.dice),
+                container.index,
+                end_idle=container.conversations.end_idle,
             )
             with pytest.raises(Killed):
                 dying.sweep()

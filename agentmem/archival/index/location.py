@@ -27,7 +27,7 @@ _LOCK_FILE: Final = "owner.lock"
 
 
 class IndexLocation(Protocol):
-    """What the pump needs to know of where its index lives."""
+    """What the index sync needs to know of where its index lives."""
 
     key: str
     url: str | None

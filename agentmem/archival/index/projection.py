@@ -1,4 +1,4 @@
-"""The large index as everyone sees it: the pump behind one thread, a deadline and a second chance."""
+"""The large index as everyone sees it: the index sync behind one thread, a deadline and a second chance."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class ChromaIndex:
         self._failure: str | None = None
         self._retry_at = 0.0
         self._begin_anew = False
-        self._pumping: IndexSync | None = None
-        self._pump_again = False
+        self._syncing: IndexSync | None = None
+        self._sync_again = False
         self._closed = False
 
     def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
@@ -112,7 +112,7 @@ class ChromaIndex:
             with self._database.read() as session:
                 now = standing(session, self._place.find(session), batch=self.batch)
             if now.pending >= self.batch or now.erase:
-                self._pump_later()
+                self._sync_later()
         except BackendError:
             _log.info("the index was not fed: the database did not answer", exc_info=True)
 
@@ -126,7 +126,7 @@ class ChromaIndex:
             self._failure = None
         self._call(IndexSync.begin_anew)
         while True:
-            left, (done, total) = self._call(lambda pump: (pump.take(), pump.progress()))
+            left, (done, total) = self._call(lambda sync: (sync.take(), sync.progress()))
             progress(done, total)
             if not left:
                 return done
@@ -175,9 +175,9 @@ class ChromaIndex:
         if self._pid != os.getpid():
             return
         if opened is not None:
-            worker, pump = opened
+            worker, sync = opened
             try:
-                worker.call(pump.close, self.timeout)
+                worker.call(sync.close, self.timeout)
             except (AgentMemError, IndexUnavailableError, TimeoutError):
                 _log.warning("the index was not closed in order; it will be filled anew from SQL when it is needed")
             worker.stop()
@@ -186,7 +186,7 @@ class ChromaIndex:
 
     def _nearest(self, scope: ScopeAt, vector: Vectors, limit: int) -> Nearest:
         try:
-            return self._call(lambda pump: pump.nearest(scope, vector, limit))
+            return self._call(lambda sync: sync.nearest(scope, vector, limit))
         except IndexFailedError:
             raise
         except IndexUnavailableError:
@@ -194,16 +194,16 @@ class ChromaIndex:
             raise
 
     def _call(self, function: Callable[[IndexSync], T]) -> T:
-        worker, pump = self._open()
+        worker, sync = self._open()
         try:
-            return worker.call(lambda: function(pump), self.timeout)
+            return worker.call(lambda: function(sync), self.timeout)
         except TimeoutError:
-            self._give_up(pump, f"Chroma did not answer within {self.timeout:g} s")
+            self._give_up(sync, f"Chroma did not answer within {self.timeout:g} s")
             raise IndexFailedError(self._failure or "") from None
         except IndexFailedError as error:
             with suppress(TimeoutError):
-                worker.call(pump.let_go, self.timeout)
-            self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
+                worker.call(sync.let_go, self.timeout)
+            self._give_up(sync, str(error), lost=isinstance(error, IndexLostError))
             raise
 
     def _open(self) -> tuple[Worker, IndexSync]:
@@ -215,51 +215,51 @@ class ChromaIndex:
             if self._failure is not None and time.monotonic() < self._retry_at:
                 raise IndexUnavailableError(f"{self._failure}; it is left alone for a minute")
             if self._opened is None:
-                pump = IndexSync(self._database, self._place, batch=self.batch, trusted=not self._begin_anew)
-                self._opened = Worker("agentmem-chroma"), pump
+                sync = IndexSync(self._database, self._place, batch=self.batch, trusted=not self._begin_anew)
+                self._opened = Worker("agentmem-chroma"), sync
                 self._begin_anew = False
             return self._opened
 
-    def _give_up(self, pump: IndexSync, reason: str, *, lost: bool = False) -> None:
+    def _give_up(self, sync: IndexSync, reason: str, *, lost: bool = False) -> None:
         """Leave the thread and everything it holds to itself: what it was doing is not known."""
         _log.warning("%s; recall scans meanwhile", reason)
         with self._lock:
             self._failure, self._retry_at = reason, time.monotonic() + _RETRY_SECONDS
             self._begin_anew = self._begin_anew or lost
-            if self._pumping is pump:
-                self._pumping = None
-            if self._opened is not None and self._opened[1] is pump:
+            if self._syncing is sync:
+                self._syncing = None
+            if self._opened is not None and self._opened[1] is sync:
                 self._opened[0].stop()
                 self._opened = None
 
-    def _pump_later(self) -> None:
+    def _sync_later(self) -> None:
         try:
-            worker, pump = self._open()
+            worker, sync = self._open()
         except IndexUnavailableError:
             return
         with self._lock:
-            if self._pumping is not None or self._closed:
-                self._pump_again = True  # what is at it may have looked before there was this to take
+            if self._syncing is not None or self._closed:
+                self._sync_again = True  # what is at it may have looked before there was this to take
                 return
-            self._pumping, self._pump_again = pump, False
-        worker.submit(lambda: self._pump_some(pump))
+            self._syncing, self._sync_again = sync, False
+        worker.submit(lambda: self._sync_some(sync))
 
-    def _pump_some(self, pump: IndexSync) -> None:
+    def _sync_some(self, sync: IndexSync) -> None:
         """One batch, and then the next in its turn, so that searches come in between."""
         left = 0
         try:
-            left = pump.take()
+            left = sync.take()
         except IndexFailedError as error:
-            pump.let_go()
-            self._give_up(pump, str(error), lost=isinstance(error, IndexLostError))
+            sync.let_go()
+            self._give_up(sync, str(error), lost=isinstance(error, IndexLostError))
         except (BackendError, IndexUnavailableError) as error:
             _log.info("the index was not fed: %s", error)
         with self._lock:
-            if self._pumping is pump:
-                self._pumping = None
-            again = self._pump_again
+            if self._syncing is sync:
+                self._syncing = None
+            again = self._sync_again
         if left >= self.batch or again:
-            self._pump_later()
+            self._sync_later()
 
 
 _shared: dict[tuple[int, str, str], tuple[ChromaIndex, int]] = {}

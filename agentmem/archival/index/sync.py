@@ -1,4 +1,4 @@
-"""The pump: feeds Chroma from SQL, and asks it only while it is known to be in step.
+"""The index sync: feeds Chroma from SQL, and asks it only while it is known to be in step.
 
 SQL is the truth and its own outbox; Chroma is a projection with a watermark.
 Whenever there is a doubt about what Chroma holds, it is not even opened: a

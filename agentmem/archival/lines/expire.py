@@ -55,7 +55,7 @@ def spare_tombstones(session: Session) -> list[tuple[str, int]]:
     known = [col(ArchivalLineRow.seq) <= min(watermarks)] if watermarks else []
     statement = (
         select(ArchivalLineRow.block_id, func.max(ArchivalLineRow.seq))
-        .where(_BURIED, *known)
+        .where(_IS_TOMBSTONE, *known)
         .group_by(col(ArchivalLineRow.block_id))
         .having(func.count() > 1)
         .order_by(col(ArchivalLineRow.block_id))
@@ -78,7 +78,7 @@ def clear(tx: Transaction, spare: Sequence[tuple[str, int]], *, limit: int) -> i
     newest = or_(*(and_(block_id == header, seq == stays) for header, stays in spare))
     tx.session.exec(update(ArchivalLineRow).where(newest).values(chunks=0))
     older = or_(*(and_(block_id == header, seq < stays) for header, stays in spare))
-    some = select(ArchivalLineRow.id).where(_BURIED, older).limit(limit)
+    some = select(ArchivalLineRow.id).where(_IS_TOMBSTONE, older).limit(limit)
     return tx.session.exec(delete(ArchivalLineRow).where(col(ArchivalLineRow.id).in_(some))).rowcount
 
 
@@ -115,4 +115,4 @@ def tell(index: ChromaIndex) -> str | None:
     return None
 
 
-_BURIED: Final = col(ArchivalLineRow.deleted_at).is_not(None)
+_IS_TOMBSTONE: Final = col(ArchivalLineRow.deleted_at).is_not(None)

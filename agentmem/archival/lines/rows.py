@@ -118,7 +118,7 @@ class LineWrites:
                 self._tx.change_line({"id": rows[place].id}, placed=True)
 
     def forget(self, line_ids: Sequence[str]) -> None:
-        """Bury lines for good: the feed says that they are gone, and no longer what they took the place of."""
+        """Delete lines: the feed says that they are gone, and no longer what they took the place of."""
         self.tombstone(line_ids)
         for some in in_batches(line_ids):
             changes.empty(self._tx.session, *_superseded_by(self.header.tenant_id, some))
