@@ -121,7 +121,8 @@ class Run:
             except TimeoutError as error:
                 raise BackendError("no answer within the policy's timeout", field="memory", code="timed_out") from error
             except InvalidInputError as error:
-                self.require_open()
+                if error.code == "store_closed":  # neither the model's mistake nor memory out of reach
+                    raise
                 # Query and limits are sound, so it is the store that is not: its vectors are another model's.
                 raise BackendError.of(error) from error
 
@@ -135,8 +136,9 @@ class Run:
         """
         try:
             conversation = self.mem.conversations.resume(conversation_id)
-        except (NotFoundError, InvalidInputError):
-            self.require_open()
+        except (NotFoundError, InvalidInputError) as error:
+            if error.code == "store_closed":
+                raise
             return None
         self._require_own(conversation)
         return conversation
@@ -159,10 +161,6 @@ class Run:
             return self.mem.contacts.get(self.scope.user_id).id == caller
         except NotFoundError:
             return False
-
-    def require_open(self) -> None:
-        """Raise InvalidInputError on a closed store: that is neither the model's mistake nor memory out of reach."""
-        self.client.memory.find("core")
 
     def attempt(self, work: Callable[[], T]) -> T:
         """The outcome of work on memory.

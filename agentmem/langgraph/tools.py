@@ -253,7 +253,8 @@ def _tool(
         except BackendError:
             raise
         except AgentMemError as error:
-            run.require_open()
+            if error.code == "store_closed":
+                raise
             raise ToolException(_advice(error)) from error
 
     async def acall(runtime: ToolRuntime[Any, Any], **given: Any) -> str:
