@@ -26,7 +26,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-RUNTIMES = {"onnxruntime": "graph.Graph", "sentence-transformers": "original.Original"}
+RUNTIMES = {"onnxruntime": "graph.OnnxGraph", "sentence-transformers": "original.Original"}
 SINGLE = "When does the contract with Acme end, and who has to renew it?"
 BATCH = [
     f"On day {day} Ada told Tom that the ferry to Oslo leaves at {day % 24}:30, and he wrote it down."

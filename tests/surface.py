@@ -9,7 +9,7 @@ from typing import Any
 
 from agentmem import AgentMem, AgentSettings, Client, Conversation
 from agentmem.conversations.callers import Caller
-from agentmem.conversations.commands import Begun, Turn
+from agentmem.conversations.commands import Begun, TurnMemory
 from agentmem.conversations.mappings import State
 
 
@@ -62,7 +62,7 @@ def _parameters(member: Any):
     return tuple(inspect.signature(member).parameters.values())[1:]
 
 
-_BEGUN = Begun("c", "x", None, "voice", None, AgentSettings(), State((), max_bytes=1), Turn("ada"))
+_BEGUN = Begun("c", "x", None, "voice", None, AgentSettings(), State((), max_bytes=1), TurnMemory("ada"))
 
 HOLLOW = (
     AgentMem(None, "acme"),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from agentmem import BackendError
 from agentmem.minilm import MiniLM, weights
-from agentmem.minilm.graph import GRAPH, SAMPLE, SAMPLE_TEXT, Graph
+from agentmem.minilm.graph import GRAPH, SAMPLE, SAMPLE_TEXT, OnnxGraph
 from agentmem.minilm.original import Original, one_thread
 
 TOOLS = Path(__file__).parents[1] / "tools"
@@ -46,7 +46,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def graph():
-    return Graph(weights.packaged())
+    return OnnxGraph(weights.packaged())
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_model_that_gives_other_vectors_is_not_used(tmp_path):
     tokenizer["normalizer"]["lowercase"] = False
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
     with pytest.raises(BackendError, match="embeddings"):
-        Graph(folder)
+        OnnxGraph(folder)
 
 
 def test_packaged_weights_that_were_changed_are_refused(monkeypatch, tmp_path):
@@ -168,7 +168,7 @@ def test_packaged_weights_that_were_changed_are_refused(monkeypatch, tmp_path):
 
 def test_weights_in_the_hubs_cache_are_used_as_they_are(hub, graph):
     assert weights.cached() == hub
-    assert np.array_equal(Graph(hub).embed([SAMPLE_TEXT]), graph.embed([SAMPLE_TEXT]))
+    assert np.array_equal(OnnxGraph(hub).embed([SAMPLE_TEXT]), graph.embed([SAMPLE_TEXT]))
 
 
 @pytest.mark.parametrize("damage", ["changed", "without tokenizer", "absent"])

@@ -14,6 +14,7 @@ from agentmem.archival.search import scoring
 from agentmem.archival.search.bm25 import NO_POSTINGS
 from agentmem.archival.search.columns import Columns, following_of
 from agentmem.archival.search.ranking import Compared, Question, by_word, ranked, reachable, reading
+from agentmem.embedding import similarities
 from agentmem.text.analyzer import Analyzer
 
 ENGLISH = Analyzer("english")
@@ -122,10 +123,10 @@ def test_a_line_is_as_similar_whichever_lines_are_compared_beside_it():
     matrix = generator.normal(size=(257, 96)).astype(np.float32)
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
     query = matrix[3].copy()
-    together = scoring.similarities(matrix, query)
+    together = similarities(matrix, query)
     assert together[3] == 1.0
     assert together.min() == 0.0
-    assert together.tolist() == [float(scoring.similarities(row[None], query)[0]) for row in matrix]
+    assert together.tolist() == [float(similarities(row[None], query)[0]) for row in matrix]
 
 
 def test_every_boost_is_told_and_the_rank_is_their_sum():

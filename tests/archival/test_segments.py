@@ -7,7 +7,7 @@ import pytest
 
 from agentmem.archival.index.chroma import ChromaVectors
 from agentmem.archival.index.segments import Segments
-from agentmem.archival.index.vectors import Change
+from agentmem.archival.index.vectors import LineChange
 
 DIMENSIONS = 8
 
@@ -47,7 +47,7 @@ def test_nothing_of_the_memory_of_this_process_is_in_a_new_graph(tmp_path):
     chroma = ChromaVectors(tmp_path, "test")
     for number in range(20):
         vector = np.ones((1, DIMENSIONS), np.float32)
-        chroma.apply([Change(f"line{number}", f"block{number}", number, vector, 1)])
+        chroma.apply([LineChange(f"line{number}", f"block{number}", number, vector, 1)])
     written = [path for name in ("data_level0.bin", "length.bin") for path in tmp_path.glob(f"*/{name}")]
     assert len(written) >= 20
     assert all(not any(path.read_bytes()) for path in written)  # the vectors are in Chroma's own log until it has many

@@ -6,8 +6,8 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from agentmem.archival.index.cache import Kept
-from agentmem.archival.index.location import Folder, Server
+from agentmem.archival.index.cache import LRUCache
+from agentmem.archival.index.location import LocalFolder, RemoteServer
 from agentmem.archival.index.projection import ChromaIndex
 from agentmem.archival.index.protocol import key
 from agentmem.archival.index.scan import ScanIndex
@@ -16,12 +16,12 @@ from agentmem.testing.contracts import VectorIndexContract
 
 class TestScan(VectorIndexContract):
     def open_index(self, *_):
-        return nullcontext(ScanIndex(Kept(2**20)))
+        return nullcontext(ScanIndex(LRUCache(2**20)))
 
 
 class TestScanThatKeepsNothing(VectorIndexContract):
     def open_index(self, *_):
-        return nullcontext(ScanIndex(Kept(0)))
+        return nullcontext(ScanIndex(LRUCache(0)))
 
 
 class ChromaContract(VectorIndexContract):
@@ -45,7 +45,7 @@ class ChromaContract(VectorIndexContract):
 class TestChromaInAFolder(ChromaContract):
     @contextmanager
     def open_index(self, database, folder):
-        index = ChromaIndex(database, Folder(folder / "index"), batch=1_000, timeout=60)
+        index = ChromaIndex(database, LocalFolder(folder / "index"), batch=1_000, timeout=60)
         yield index
         index.close()
 
@@ -57,6 +57,6 @@ class TestChromaOnAServer(ChromaContract):
 
     @contextmanager
     def open_index(self, database, _folder):
-        index = ChromaIndex(database, Server(self.url), batch=1_000, timeout=60)
+        index = ChromaIndex(database, RemoteServer(self.url), batch=1_000, timeout=60)
         yield index
         index.close()
