@@ -12,7 +12,8 @@ ScopeName = Literal["user", "agent"]
 ScopeFilter = Literal["user", "agent", "all"]
 Source = Literal["user", "assistant", "tool", "extractor", "operator"]
 Action = Literal["created", "updated", "appended", "replaced", "deleted"]
-Engine = Literal["scan", "chroma"]
+Engine = str
+"""Who answers a search: `scan`, `chroma`, or the `name` of an index that was given to `open`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +274,8 @@ class CheckReport(Shown):
         ok: Whether SQL and the index agree; a store with no index yet is fine too.
         answers: Who would answer the next recall in a large scope; small ones are always scanned.
         lines: Live archival lines in SQL.
-        indexed: Vectors that Chroma holds, `None` where it was not asked.
-        pending: Changes that Chroma has not seen yet. They are taken in batches: not a fault.
+        indexed: Vectors that the index holds, `None` where it was not asked.
+        pending: Changes that the index has not seen yet. They are taken in batches: not a fault.
         embedder: The model the stored vectors were made with, `None` in an empty store.
         problems: What is wrong and what to do, one sentence each.
         notes: What is in order and good to know, one sentence each.

@@ -29,6 +29,9 @@ from sqlmodel import Field, SQLModel
 ARCHIVAL: Final = "archival"
 STATE_ID: Final = 1
 
+IN_MEMORY: Final = "memory:"
+"""What the `url` of an index begins with that lives in the memory of one process, and is gone with it."""
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -176,11 +179,11 @@ class StoreStateRow(Base, table=True):
 
 
 class SearchIndexRow(Base, table=True):
-    """One Chroma index: how far it has been fed, and whether its owner left it in order.
+    """One vector index: how far it has been fed, and whether its owner left it in order.
 
     An index in a folder carries its id there, so that a folder of another store is not taken for it; one on a server
-    is known by its URL. One to `erase` holds vectors of someone who was forgotten, so that it is to be filled anew even
-    though nothing is wrong with it.
+    is known by its URL, and one in a process's memory by a name that begins with `IN_MEMORY`. One to `erase` holds
+    vectors of someone who was forgotten, so that it is to be filled anew even though nothing is wrong with it.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_search_index"

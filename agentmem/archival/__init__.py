@@ -1,1 +1,1 @@
-"""Archival memory: lines in SQL, searched exactly when few and through Chroma when many."""
+"""Archival memory: lines in SQL, searched exactly when few and through an index when many."""

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from agentmem.archival.index.projection import ChromaIndex
-    from agentmem.archival.index.sync import IndexStatus
+    from agentmem.archival.index.protocol import IndexFeed, IndexStatus
     from agentmem.database import Database
     from agentmem.embedding import Embedder, Vectors
     from agentmem.text.analyzer import Analyzer
@@ -34,41 +33,41 @@ _LINES_AT_ONCE: Final = 256
 _TOLERANCE: Final = 1e-5
 
 
-def check(database: Database, index: ChromaIndex, analyzer: Analyzer) -> CheckReport:
-    """Whether every line has a vector, and whether Chroma holds the same ones; nothing is changed."""
+def check(database: Database, index: IndexFeed, analyzer: Analyzer) -> CheckReport:
+    """Return whether every line has a vector, and whether the index holds the same ones; nothing is changed."""
     with database.read() as session:
         without = func.count(case((_has_none(state(session).embedder_id), 1)))
         live = col(ArchivalLineRow.deleted_at).is_(None)
         lines, lacking = session.exec(select(func.count(), without).select_from(ArchivalLineRow).where(live)).one()
         embedder = vectors.embedder_name(session)
         stale = terms.count_stale(session, analyzer)
-    standing = index.standing()
-    problems = _faults(standing)
+    status = index.status()
+    problems = _faults(status, index.title)
     if lacking:
         said = f"{lacking} lines have no vector and cannot be recalled: run "
         problems.insert(0, Wording(said, Phrase.REINDEX_EMBED))
-    notes = _notes(standing)
+    notes = _notes(status, index.title)
     if stale:
         said = f"recall splits the words of {stale} lines anew when it loads them, until "
         notes.append(Wording(said, Phrase.REINDEX, " stores them"))
-    answers, indexed = standing.answers, None
-    if standing.begun and standing.doubt is None and standing.obstacle is None:
+    answers, indexed = status.answers, None
+    if status.is_sound:
         try:
-            difference = _compared(database, index, standing.watermark)
+            difference = _compared(database, index, status.watermark)
         except IndexFailedError as error:
             answers = False
-            problems.append(_unusable(error))
+            problems.append(_unusable(error, index.title))
         except IndexUnavailableError as error:
-            notes.append(f"Chroma's vectors were not compared with those of SQL: {error}")
+            notes.append(f"{index.title}'s vectors were not compared with those of SQL: {error}")
         else:
             indexed = difference.stored
-            problems += difference.told()
+            problems += difference.told(index.title)
     return CheckReport(
         ok=not problems,
-        answers="chroma" if answers else "scan",
+        answers=index.name if answers else "scan",
         lines=lines,
         indexed=indexed,
-        pending=standing.pending,
+        pending=status.pending,
         embedder=embedder,
         problems=tuple(problems),
         notes=tuple(notes),
@@ -77,23 +76,23 @@ def check(database: Database, index: ChromaIndex, analyzer: Analyzer) -> CheckRe
 
 def reindex(
     database: Database,
-    index: ChromaIndex,
+    index: IndexFeed,
     embedder: Embedder,
     analyzer: Analyzer,
     *,
     embed: bool,
     progress: Callable[[int, int], None],
 ) -> int:
-    """Fill Chroma anew from SQL, after computing every vector anew if `embed`; how many lines it holds.
+    """Fill the index anew from SQL, after computing every vector anew if `embed`; how many lines it holds.
 
     Words that another version or language of the analyzer split are split anew.
 
     Raises:
-        BackendError: The model, the database or Chroma failed, or another process owns the index.
+        BackendError: The model, the database or the index failed, or another process owns the index.
     """
     terms.split_anew(database, analyzer, progress)
     if embed:
-        _embed_all(database, embedder, progress)
+        embed_anew(database, embedder, progress)
     try:
         return index.rebuild(progress)
     except IndexUnavailableError as error:
@@ -104,43 +103,43 @@ def reindex(
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    """What Chroma holds beside what SQL says it should, in numbers of vectors."""
+    """What an index holds beside what SQL says it should, in numbers of vectors."""
 
     stored: int
     missing: int
     foreign: int
     different: int
 
-    def told(self) -> list[str]:
+    def told(self, title: str) -> list[str]:
         wrong = {"missing": self.missing, "left over": self.foreign, "different": self.different}
         said = ", ".join(f"{count} {word}" for word, count in wrong.items() if count)
-        return [Wording(f"Chroma's vectors are not those of SQL ({said}): run ", Phrase.REINDEX)] if said else []
+        return [Wording(f"{title}'s vectors are not those of SQL ({said}): run ", Phrase.REINDEX)] if said else []
 
 
-def _faults(standing: IndexStatus) -> list[str]:
-    if standing.obstacle is not None:
-        return [] if isinstance(standing.obstacle, IndexElsewhereError) else [_unusable(standing.obstacle)]
-    if standing.doubt is not None:
+def _faults(status: IndexStatus, title: str) -> list[str]:
+    if status.obstacle is not None:
+        return [] if isinstance(status.obstacle, IndexElsewhereError) else [_unusable(status.obstacle, title)]
+    if status.inconsistency is not None:
         when = "at the next search in a large scope, or now with "
-        said = f"the index is not trusted, because {standing.doubt}: it is filled anew from SQL {when}"
+        said = f"the index is not trusted, because {status.inconsistency}: it is filled anew from SQL {when}"
         return [Wording(said, Phrase.REINDEX)]
     return []
 
 
-def _notes(standing: IndexStatus) -> list[str]:
-    if isinstance(standing.obstacle, IndexElsewhereError):
-        return [f"large scopes are scanned by this process: {standing.obstacle}"]
-    if standing.obstacle is None and not standing.answers:
-        return [f"large scopes are scanned until Chroma has taken over the {standing.pending} changes that are waiting"]
+def _notes(status: IndexStatus, title: str) -> list[str]:
+    if isinstance(status.obstacle, IndexElsewhereError):
+        return [f"large scopes are scanned by this process: {status.obstacle}"]
+    if status.obstacle is None and not status.answers:
+        return [f"large scopes are scanned until {title} has taken over the {status.pending} changes that are waiting"]
     return []
 
 
-def _unusable(error: IndexUnavailableError) -> str:
-    return f"Chroma cannot be used, so large scopes are scanned: {error}"
+def _unusable(error: IndexUnavailableError, title: str) -> str:
+    return f"{title} cannot be used, so large scopes are scanned: {error}"
 
 
-def _compared(database: Database, index: ChromaIndex, watermark: int) -> _Difference:
-    """Every vector in Chroma against SQL, those of lines that changed after the watermark excepted."""
+def _compared(database: Database, index: IndexFeed, watermark: int) -> _Difference:
+    """Every vector in the index against SQL, those of lines that changed after the watermark excepted."""
     with database.read() as session:
         embedder_id = state(session).embedder_id
         live = vectors.changes(session, embedder_id, after=0)
@@ -165,8 +164,10 @@ def _compared(database: Database, index: ChromaIndex, watermark: int) -> _Differ
     return _Difference(stored, len(missing.keys() - moving), len(foreign - moving), len(different - moving))
 
 
-def _embed_all(database: Database, embedder: Embedder, progress: Callable[[int, int], None]) -> None:
-    """Vectors of this model beside the old ones, in batches, so that an interrupted run goes on; then the switch.
+def embed_anew(database: Database, embedder: Embedder, progress: Callable[[int, int], None]) -> None:
+    """Compute every vector anew with this model, beside the old ones; the store is then switched to it.
+
+    It is done in batches, so that an interrupted run goes on.
 
     Nothing changes hands before every live line has its vector: the last look
     is in the transaction that switches, and nobody adds a vector before its end.

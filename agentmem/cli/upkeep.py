@@ -125,7 +125,10 @@ def _changed(settings: Settings) -> dict[str, object]:
 def _counts(report: CheckReport, settings: Settings) -> list[tuple[str, Cell]]:
     waiting_lines = f", {counted(report.pending, 'change')} waiting" if report.pending else ""
     return [
-        ("large scopes", f"above {settings.scan_below:,} lines: answered by {_ENGINES[report.answers]}"),
+        (
+            "large scopes",
+            f"above {settings.scan_below:,} lines: answered by {_ENGINES.get(report.answers, report.answers)}",
+        ),
         ("lines", f"{report.lines:,}"),
         ("index", _indexed(report) + waiting_lines),
         ("embedder", report.embedder or "none yet"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
+    from agentmem.archival.index.backend import IndexBackend
     from agentmem.models import CheckReport
     from agentmem.records import ForgetReceipt, MemoryChange, SweepReport
     from agentmem.retention.forgetting import Checkpointer
@@ -125,7 +126,7 @@ class AgentMem:
             How many lines Chroma holds.
 
         Raises:
-            BackendError: The model, the database or Chroma failed, or another process owns the index.
+            BackendError: The model, the database or the index failed, or another process owns the index.
         """
         inputs.flag("embed", embed)
         if progress is not None and not callable(progress):
@@ -302,6 +303,7 @@ def open(
     embeddings: Embeddings | None = None,
     chat_model: BaseChatModel | None = None,
     reranker: BaseDocumentCompressor | None = None,
+    index: IndexBackend | None = None,
     clock: Callable[[], datetime] | None = None,
     **settings: object,
 ) -> AgentMem:
@@ -328,6 +330,8 @@ def open(
             Without it they are left to a process that has one, where they are ended with `defer=True`.
         reranker: Any LangChain document compressor, such as a cross-encoder: it is shown up to 50 matches of a recall,
             and its order, and what it leaves out, is the answer. It has to keep the `agentmem_id` in their metadata.
+        index: What keeps the vectors of large scopes, in place of Chroma; an object of your own that keeps the promises
+            of `agentmem.archival.index.backend.IndexBackend`, or `agentmem.testing.InMemoryIndex()`.
         clock: What time it is, as aware datetimes; else the computer's clock.
         **settings: Any field of `agentmem.settings.Settings`, which are also `AGENTMEM_*` variables.
 
@@ -347,7 +351,8 @@ def open(
     loaded = load(**given)
     inputs.identifier("tenant_id", tenant_id, limit=loaded.max_id_chars)
     return AgentMem(
-        build(loaded, embeddings=embeddings, chat_model=chat_model, reranker=reranker, clock=clock), tenant_id
+        build(loaded, embeddings=embeddings, chat_model=chat_model, reranker=reranker, index=index, clock=clock),
+        tenant_id,
     )
 
 
@@ -360,6 +365,7 @@ async def aopen(
     embeddings: Embeddings | None = None,
     chat_model: BaseChatModel | None = None,
     reranker: BaseDocumentCompressor | None = None,
+    index: IndexBackend | None = None,
     clock: Callable[[], datetime] | None = None,
     **settings: object,
 ) -> AgentMem:
@@ -373,6 +379,7 @@ async def aopen(
         embeddings=embeddings,
         chat_model=chat_model,
         reranker=reranker,
+        index=index,
         clock=clock,
         **settings,
     )

@@ -13,7 +13,7 @@ from agentmem.agents.settings import AgentStore
 from agentmem.agents.threads import ThreadStore
 from agentmem.archival.index import projection
 from agentmem.archival.index.cache import LRUCache
-from agentmem.archival.index.location import LocalFolder, RemoteServer
+from agentmem.archival.index.chroma import ChromaFolder, ChromaServer
 from agentmem.archival.index.scan import LineVectors, ScanIndex
 from agentmem.archival.lines.drafts import Limits
 from agentmem.archival.lines.store import ArchivalStore
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
+    from agentmem.archival.index.backend import IndexBackend
     from agentmem.settings import Settings
 
 _INDEX_FOLDER = "index"
@@ -76,7 +77,7 @@ class Container:
     blocks: BlockStore
     archival: ArchivalStore
     recall: Recall
-    index: projection.ChromaIndex
+    index: projection.ProjectedIndex
     clock: Callable[[], datetime]
     chat_model: BaseChatModel | None
     agents: AgentRegistry
@@ -117,9 +118,10 @@ def build(
     embeddings: Embeddings | None,
     chat_model: BaseChatModel | None,
     reranker: BaseDocumentCompressor | None,
+    index: IndexBackend | None,
     clock: Callable[[], datetime] | None,
 ) -> Container:
-    """Open the database, bring its schema up to date, and put the rooms together. Chroma and the model wait.
+    """Open the database, bring its schema up to date, and put the rooms together. The index and the model wait.
 
     Raises:
         InvalidInputError: A URL cannot be read, a part has not the methods it needs, or the index is open in this
@@ -129,40 +131,43 @@ def build(
     _check("embeddings", embeddings, "LangChain Embeddings", "embed_documents", "embed_query")
     _check("chat_model", chat_model, "LangChain chat model", "invoke", "with_structured_output")
     _check("reranker", reranker, "LangChain document compressor", "compress_documents")
+    _check("index", index, "search index", "find", "inconsistency", "open", "clean_up")
+    if index is not None and settings.chroma_url is not None:
+        raise InvalidInputError("it is the index, and both were given", field="chroma_url", advice="give one of them")
     if clock is not None and not callable(clock):
         raise InvalidInputError(f"must be a function that returns the time, not {type(clock).__name__}", field="clock")
     identity.check_region(settings.default_region)
     inputs.text("home", str(settings.home))
     home = settings.home.expanduser().absolute()  # wherever the program goes from here
-    place = LocalFolder(home / _INDEX_FOLDER) if settings.chroma_url is None else RemoteServer(settings.chroma_url)
+    backend = index or _chroma(settings.chroma_url, home)
     embedder = Embedder(embeddings or default_embeddings())
     analyzer = Analyzer(settings.language)  # before anything is opened: it may refuse the language
     database = Database(settings.database_url or _file(home))
     clock = clock or system_clock
     try:
-        index = projection.share(database.url, place, batch=settings.index_batch, timeout=settings.index_timeout)
+        shared = projection.share(database.url, backend, batch=settings.index_batch, timeout=settings.index_timeout)
     except InvalidInputError:
         database.close()
         raise
-    return _furnished(
+    return _wired(
         settings,
         database=database,
         embedder=embedder,
         analyzer=analyzer,
-        index=index,
+        index=shared,
         clock=clock,
         chat_model=chat_model,
         reranker=Reranker(reranker) if reranker else None,
     )
 
 
-def _furnished(
+def _wired(
     settings: Settings,
     *,
     database: Database,
     embedder: Embedder,
     analyzer: Analyzer,
-    index: projection.ChromaIndex,
+    index: projection.ProjectedIndex,
     clock: Callable[[], datetime],
     chat_model: BaseChatModel | None,
     reranker: Reranker | None,
@@ -234,8 +239,13 @@ def _furnished(
     )
 
 
+def _chroma(url: str | None, home: Path) -> IndexBackend:
+    return ChromaFolder(home / _INDEX_FOLDER) if url is None else ChromaServer(url)
+
+
 def _check(name: str, part: object, kind: str, *methods: str) -> None:
-    if part is not None and not all(callable(getattr(part, method, None)) for method in methods):
+    has_all = all(callable(getattr(part, method, None)) for method in methods)
+    if part is not None and (isinstance(part, type) or not has_all):
         raise InvalidInputError(f"must be a {kind}, not {type(part).__name__}", field=name)
 
 

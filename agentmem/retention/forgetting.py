@@ -23,6 +23,7 @@ from agentmem.records import ForgetReceipt
 from agentmem.retention import traces
 from agentmem.tables import (
     ARCHIVAL,
+    IN_MEMORY,
     ArchivalLineRow,
     ContactIdentifierRow,
     ContactMemoryRow,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlmodel.sql.expression import SelectOfScalar
 
-    from agentmem.archival.index.projection import ChromaIndex
+    from agentmem.archival.index.protocol import IndexFeed
     from agentmem.transaction import Transaction, Transactions
 
 
@@ -69,7 +70,7 @@ class Forgetting:
         index: What holds vectors of it.
     """
 
-    def __init__(self, transactions: Transactions, index: ChromaIndex) -> None:
+    def __init__(self, transactions: Transactions, index: IndexFeed) -> None:
         self._transactions = transactions
         self._database = transactions.database
         self._index = index
@@ -250,7 +251,7 @@ def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threa
     """Where copies may be.
 
     Args:
-        index_urls: The servers of the indexes, None for one in a folder.
+        index_urls: How the indexes are known, None for one in a folder.
         is_file: Whether the database is a SQLite file.
         with_threads: Whether a checkpointer was told.
     """
@@ -259,8 +260,11 @@ def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threa
         yield "the database server: its write-ahead log, and pages that it has not vacuumed yet"
     if index_urls.count(None) > 1 and not is_file:
         yield "index folders of other computers, each until it is opened there again"
-    if any(index_urls):
-        yield "the Chroma server: its files may hold vectors that were deleted in it"
+    servers = {url.startswith(IN_MEMORY) for url in index_urls if url is not None}
+    if False in servers:
+        yield "the server of the search index: its files may hold vectors that were deleted in it"
+    if True in servers:
+        yield "search indexes in the memory of other processes, each until its next search"
     named = ", of threads that memory had no part in" if with_threads else Phrase.HAND_OVER_CHECKPOINTER
     yield Wording("LangGraph checkpoints", named)
     yield "logs of this program, and of the providers of its models"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlmodel import Session, col, select, update
 
 from agentmem import inputs
+from agentmem.archival.index import record
 from agentmem.archival.lines import expire
 from agentmem.conversations.contexts import NO_CONTEXT, without_expired
 from agentmem.database import rows
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from agentmem.archival.index.projection import ChromaIndex
+    from agentmem.archival.index.protocol import IndexFeed
     from agentmem.retention.batches import Batch
     from agentmem.transaction import Snapshot, Transaction, Transactions
 
@@ -47,7 +48,7 @@ class Sweeping:
     def __init__(
         self,
         transactions: Transactions,
-        index: ChromaIndex,
+        index: IndexFeed,
         *,
         end_idle: Callable[[Transaction, int], int],
     ) -> None:
@@ -74,7 +75,8 @@ class Sweeping:
             deleted[kind] += self._all(batch, now)
         deleted["contexts"] += self._cut_contexts(now)
         in_index = traces.remove_from_index(self._index)
-        deleted["tombstones"] += self._clear_tombstones(now)  # now that the index knows of them
+        self._transactions.database.write(record.remove_in_memory)
+        deleted["tombstones"] += self._clear_tombstones(now)  # now that every index knows of them
         in_files = traces.remove_from_files(self._transactions.database)
         return SweepReport(ended, {kind: count for kind, count in deleted.items() if count}, (*in_index, *in_files))
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 from sqlmodel import Session, col, update
 
 from agentmem import numbers
-from agentmem.archival.lines import expire
 from agentmem.database import state
 from agentmem.errors import BackendError
 from agentmem.tables import STATE_ID, StoreStateRow
 from agentmem.wording import Phrase, Wording
 
 if TYPE_CHECKING:
-    from agentmem.archival.index.projection import ChromaIndex
+    from agentmem.archival.index.protocol import IndexFeed
     from agentmem.database import Database
 
 _INDEX: Final = "vectors in the search index"
@@ -26,7 +25,7 @@ def note(session: Session) -> None:
     _set(session, numbers.take(session, "lines", 1)[0])
 
 
-def pending(database: Database, index: ChromaIndex) -> tuple[str, ...]:
+def pending(database: Database, index: IndexFeed) -> tuple[str, ...]:
     """What of all erasures is left to remove, in words."""
     with database.read() as session:
         erased = state(session).erased
@@ -35,14 +34,14 @@ def pending(database: Database, index: ChromaIndex) -> tuple[str, ...]:
     return tuple(Wording(what, ": ", Phrase.SWEEP, " removes them") for what in left)
 
 
-def remove(database: Database, index: ChromaIndex) -> tuple[str, ...]:
+def remove(database: Database, index: IndexFeed) -> tuple[str, ...]:
     """Remove the traces of all erasures; what has to wait, in words."""
     return (*remove_from_index(index), *remove_from_files(database))
 
 
-def remove_from_index(index: ChromaIndex) -> tuple[str, ...]:
+def remove_from_index(index: IndexFeed) -> tuple[str, ...]:
     """Let the index hold nothing that is gone; what has to wait, in words."""
-    obstacle = expire.tell(index)
+    obstacle = index.erase()
     return () if obstacle is None else (f"{_INDEX}: {obstacle}",)
 
 

@@ -12,11 +12,14 @@ from agentmem.testing.scripted import ScriptedChatModel
 from agentmem.testing.stand_in import stand_in_model
 
 if TYPE_CHECKING:
-    from agentmem.testing.contracts import VectorIndexContract
+    from agentmem.testing.contracts import IndexBackendContract, VectorIndexContract
+    from agentmem.testing.memory_index import InMemoryIndex
 
 __all__ = [
     "FrozenClock",
     "HashingEmbeddings",
+    "InMemoryIndex",
+    "IndexBackendContract",
     "ScriptedChatModel",
     "Seen",
     "SeenBlock",
@@ -27,10 +30,17 @@ __all__ = [
 ]
 
 
+_LAZY = {
+    "InMemoryIndex": "agentmem.testing.memory_index",
+    "IndexBackendContract": "agentmem.testing.contracts",
+    "VectorIndexContract": "agentmem.testing.contracts",
+}
+
+
 def __getattr__(name: str) -> object:
-    """Load the suite on first use: it stands on the SQL side, which the fakes do without."""
-    if name == "VectorIndexContract":
-        return import_module("agentmem.testing.contracts").VectorIndexContract
+    """Load on first use what stands on the SQL side, which the other fakes do without."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""What every `VectorIndex` promises, as a class of tests to run against your own."""
+"""What every `VectorIndex` and every `IndexBackend` promises, as classes of tests to run against your own."""
 
 # ruff: noqa: S101, D102 - tests speak in asserts, and their names are sentences
 
@@ -8,18 +8,20 @@ import threading
 from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast, get_args
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from sqlmodel import func, select
 
-from agentmem.archival.index.protocol import ScopeAt
+from agentmem.archival.index.projection import ProjectedIndex
+from agentmem.archival.index.protocol import ScopeAt, key
+from agentmem.archival.lines import expire
 from agentmem.archival.lines.drafts import Draft, Limits
 from agentmem.archival.lines.store import ArchivalStore
-from agentmem.archival.maintenance import reindex
+from agentmem.archival.maintenance import embed_anew
 from agentmem.database import Database, state
 from agentmem.embedding import Embedder, similarities
-from agentmem.models import Engine, Scope
+from agentmem.models import Scope
 from agentmem.revisions import find
 from agentmem.tables import ARCHIVAL, ArchivalLineRow
 from agentmem.testing.clock import FrozenClock
@@ -28,13 +30,13 @@ from agentmem.text.analyzer import Analyzer
 from agentmem.transaction import Transactions, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlmodel import Session
 
-    from agentmem.archival.index.projection import ChromaIndex
+    from agentmem.archival.index.backend import IndexBackend
     from agentmem.archival.index.protocol import VectorIndex
     from agentmem.models import ArchivalLine
 
@@ -52,13 +54,6 @@ class _ThreeWords(HashingEmbeddings):
 
     def count_word_pieces(self, texts: list[str]) -> list[int]:
         return [len(text.split()) for text in texts]
-
-
-class _NoIndex:
-    """In the place of an index that would be filled."""
-
-    def rebuild(self, _progress: Callable[[int, int], None]) -> int:
-        return 0
 
 
 def _quiet(_done: int, _total: int) -> None:
@@ -88,7 +83,7 @@ class _Store:
     def switch(self, embedder: Embedder) -> None:
         """Make every vector anew with another model, as `reindex(embed=True)` does, and leave the index to notice."""
         self.embedder = embedder
-        reindex(self.database, cast("ChromaIndex", _NoIndex()), embedder, _ENGLISH, embed=True, progress=_quiet)
+        embed_anew(self.database, embedder, _quiet)
 
     def search(self, query: str, limit: int = 10, *, scope: Scope = _ADA) -> list[tuple[str, float]]:
         with self.database.read() as session:
@@ -118,7 +113,7 @@ class VectorIndexContract(ABC):
         def open_index(self, database, folder):
             return contextlib.nullcontext(MyIndex(database, folder))
 
-    The index's name is one of `agentmem.models.Engine`: what `Explanation.answered_by` may say.
+    The index's name is what `Explanation.answered_by` says.
     """
 
     @abstractmethod
@@ -143,7 +138,8 @@ class VectorIndexContract(ABC):
 
     def test_it_says_which_engine_it_is(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
-            assert store.index.name in get_args(Engine)
+            assert store.index.name
+            assert store.index.name.isidentifier()
 
     def test_lines_come_best_first_with_their_exact_similarity(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
@@ -289,3 +285,124 @@ class VectorIndexContract(ABC):
             for thread in threads:
                 thread.join()
             assert wrong == []
+
+
+class IndexBackendContract(VectorIndexContract):
+    """The promises of an `IndexBackend`; subclass it, and say how yours is made.
+
+    class TestMyBackend(IndexBackendContract):
+        def backend(self, folder):
+            return MyBackend(folder / "index")
+    """
+
+    @abstractmethod
+    def backend(self, folder: Path) -> IndexBackend:
+        """Your backend, the same one each time for the same folder where it is persistent.
+
+        Args:
+            folder: A folder of the test's own.
+        """
+
+    @contextmanager
+    def open_index(self, database: Database, folder: Path) -> Generator[ProjectedIndex]:
+        """See `VectorIndexContract`."""
+        index = ProjectedIndex(Database(database.url), self.backend(folder), batch=1_000, timeout=60)
+        try:
+            yield index
+        finally:
+            index.close()
+
+    @contextmanager
+    def fed(self, folder: Path) -> Generator[tuple[_Store, ProjectedIndex]]:
+        """A new store, and its index as what feeds it sees it."""
+        with self.opened(folder) as store:
+            assert isinstance(store.index, ProjectedIndex)
+            yield store, store.index
+
+    def test_it_holds_every_chunk_of_a_line_under_a_key_and_none_of_a_forgotten_one(self, tmp_path: Path) -> None:
+        with self.fed(tmp_path) as (store, index):
+            one, other, short = store.remember("tea rye oats milk", "Tom Acme Oslo dog March tea", "tea")
+            store.search("tea")
+            chunks = {line.id: len(store.embedder.embed_lines([line.content])[0]) for line in (one, other, short)}
+            assert chunks[other.id] > chunks[one.id] > chunks[short.id] == 1
+            store.forget(other)
+            store.search("tea")
+            held = sorted(name for name, _ in index.stored())
+            assert held == sorted([*(key(one.id, chunk) for chunk in range(chunks[one.id])), short.id])
+            store.rewrite("")
+            assert store.search("tea") == []
+            assert list(index.stored()) == []
+
+    def test_it_gives_back_the_vectors_that_it_was_given(self, tmp_path: Path) -> None:
+        with self.fed(tmp_path) as (store, index):
+            lines = store.remember("tea", "rye", "Oslo March")
+            store.search("tea")
+            held = dict(index.stored())
+            for line, (vector, *_) in zip(
+                lines, store.embedder.embed_lines([line.content for line in lines]), strict=True
+            ):
+                assert np.allclose(held[line.id], vector, atol=1e-5)
+
+    def test_nothing_is_begun_before_it_is_needed_and_all_is_told_of_it_afterwards(self, tmp_path: Path) -> None:
+        with self.fed(tmp_path) as (store, index):
+            store.remember("tea", "rye")
+            assert (index.status().begun, index.status().pending) == (False, 2)
+            store.search("tea")
+            status = index.status()
+            assert (status.begun, status.pending, status.inconsistency, status.obstacle) == (True, 0, None, None)
+
+    def test_it_is_filled_anew_from_sql_while_it_goes_on_answering(self, tmp_path: Path) -> None:
+        with self.fed(tmp_path) as (store, index):
+            lines = store.remember("tea", "rye", "tea rye")
+            store.search("tea")
+            seen: list[tuple[int, int]] = []
+            assert index.rebuild(lambda done, total: seen.append((done, total))) == len(lines)
+            assert seen[-1] == (len(lines), len(lines))
+            assert store.search("tea") == store.expected("tea", lines)
+
+    def test_what_is_marked_as_to_be_erased_is_gone_with_its_generation(self, tmp_path: Path) -> None:
+        with self.fed(tmp_path) as (store, index):
+            gone = Scope("acme", "bob")
+            store.remember("rye", "oats", scope=gone)
+            (kept,) = store.remember("tea")
+            store.search("tea", scope=gone)
+            store.search("tea")
+            assert kept.id in {name for name, _ in index.stored()}
+            assert len(list(index.stored())) > 1
+            store.database.write(lambda session: expire.erase(session, gone.tenant_id, [gone.user_id]))
+            assert index.is_to_erase()
+            assert index.erase() is None
+            assert not index.is_to_erase()
+            assert [name for name, _ in index.stored()] == [kept.id]
+
+    def test_the_next_owner_finds_the_same_lines(self, tmp_path: Path) -> None:
+        with self.fed(tmp_path) as (store, index):
+            lines = store.remember("tea", "rye", "tea rye")
+            assert store.search("tea") == store.expected("tea", lines)
+            index.close()
+            with self.open_index(store.database, tmp_path) as again:
+                store.index = again
+                lines += store.remember("tea tea")
+                assert store.search("tea") == store.expected("tea", lines)
+                assert sorted(name for name, _ in again.stored()) == sorted(line.id for line in lines)
+
+    def test_it_can_be_read_while_it_is_closed_and_stays_as_it_was(self, tmp_path: Path) -> None:
+        with self.fed(tmp_path) as (store, index):
+            lines = store.remember("tea", "rye")
+            store.search("tea")
+            index.close()
+            with self.open_index(store.database, tmp_path) as again:
+                before = again.status()
+                if before.is_sound:  # else it is gone with the process that held it
+                    assert len(list(again.stored())) == len(lines)
+                assert again.status() == before
+
+    def test_two_stores_do_not_see_each_other(self, tmp_path: Path) -> None:
+        (tmp_path / "one").mkdir()
+        (tmp_path / "other").mkdir()
+        with self.fed(tmp_path / "one") as (one, index), self.fed(tmp_path / "other") as (other, another):
+            (line,) = one.remember("tea")
+            (far,) = other.remember("rye")
+            assert one.search("tea") == one.expected("tea", [line])
+            assert other.search("tea") == other.expected("tea", [far])
+            assert [[name for name, _ in each.stored()] for each in (index, another)] == [[line.id], [far.id]]

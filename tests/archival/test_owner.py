@@ -17,8 +17,8 @@ from sqlalchemy import create_mock_engine
 
 import agentmem
 from agentmem import BackendError
-from agentmem.archival.index.location import LocalFolder
-from agentmem.archival.index.projection import ChromaIndex
+from agentmem.archival.index.chroma import ChromaFolder
+from agentmem.archival.index.projection import ProjectedIndex
 from agentmem.archival.index.protocol import IndexElsewhereError, IndexUnavailableError
 from agentmem.archival.index.sync import IndexSync
 from agentmem.database import Database
@@ -487,18 +487,18 @@ def test_an_index_begun_anew_while_it_is_looked_at_is_not_closed_by_the_onlooker
     assert ask(mem.client("ada").memory)[1] == "chroma"
 
 
-def test_an_index_begun_anew_in_the_middle_of_a_visit_stays_its_owners(large, home, sql):
+def test_an_index_begun_anew_while_it_is_read_stays_its_owners(large, home, sql):
     mem, memory = large
     ask(memory)
     mem.close()
     database = Database(sql.url(home))
-    sync = IndexSync(database, LocalFolder(home / "index"), batch=10)
-    sync.visit()
+    sync = IndexSync(database, ChromaFolder(home / "index"), batch=10)
+    sync.open_read_only()
     sync.begin_anew()
-    sync.leave()
+    sync.close_read_only()
     assert index_row(sql, home) == (2, 0, 0)
     with pytest.raises(IndexElsewhereError):
-        LocalFolder(home / "index").acquire()
+        ChromaFolder(home / "index").acquire()
     sync.close()
     database.close()
 
@@ -539,7 +539,7 @@ def test_a_fresh_home_beside_a_shared_database_server_is_no_doubt(tmp_path):
         def get_bind(self):
             return create_mock_engine("postgresql+psycopg://", lambda *_: None)
 
-    assert LocalFolder(tmp_path / "index").doubt(SharedSession(), None) is None
+    assert ChromaFolder(tmp_path / "index").inconsistency(SharedSession(), None) is None
 
 
 def test_the_index_folder_of_another_store_is_not_taken_for_its_own(large, open_mem, home, tmp_path, new_store):
@@ -594,7 +594,7 @@ def test_a_hosts_own_chroma_settings_are_not_taken_over(open_mem, tmp_path, monk
     assert ask(memory, "tea")[1] == "chroma"
 
 
-class HangingPlace(LocalFolder):
+class HangingFolder(ChromaFolder):
     """A folder that does not let anyone in before it is told to, the first time."""
 
     def __init__(self, path):
@@ -614,8 +614,8 @@ class HangingPlace(LocalFolder):
 @pytest.fixture
 def hanging(mem, home):
     """An index whose first opening hangs, with a deadline."""
-    place = HangingPlace(home / "index")
-    index = ChromaIndex(mem._container.database, place, batch=2, timeout=2.0)  # noqa: SLF001 - the edge under test is behind the handle
+    place = HangingFolder(home / "index")
+    index = ProjectedIndex(mem._container.database, place, batch=2, timeout=2.0)  # noqa: SLF001 - the edge under test is behind the handle
     yield place, index
     place.leave.set()
     index.close()
@@ -631,11 +631,11 @@ def test_an_index_that_hung_while_it_was_fed_is_fed_again_later(mem, hanging):
         index.rebuild(_quiet)
     assert index.rebuild(_quiet) == 4
     memory.remember(SAID)
-    assert index.standing().pending == 4
+    assert index.status().pending == 4
     index.schedule()
     for _ in range(3):
-        index.standing()  # waits its turn behind each batch
-    assert index.standing().pending == 0
+        index.status()  # waits its turn behind each batch
+    assert index.status().pending == 0
 
 
 def _quiet(_done, _total):

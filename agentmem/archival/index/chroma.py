@@ -1,4 +1,4 @@
-"""Vectors in Chroma: the one file that imports chromadb, and the one place its errors are translated.
+"""Chroma as a backend: the one file that imports chromadb, and the one place its errors are translated.
 
 Chroma holds ids, vectors and the opaque id of each line's scope; no text.
 Scopes are spread over a fixed number of collections, because the cost of a
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from agentmem import private, telemetry
+from agentmem.archival.index.location import LocalFolder, RemoteServer
 from agentmem.archival.index.protocol import IndexFailedError
 from agentmem.archival.index.segments import Segments
 from agentmem.errors import InvalidInputError
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
-    from agentmem.archival.index.vectors import LineChange
+    from agentmem.archival.index.protocol import LineChange
     from agentmem.embedding import Vectors
+    from agentmem.models import Engine
+    from agentmem.tables import SearchIndexRow
 
 _SHARDS: Final = 32
 _PAGE: Final = 1_000
@@ -39,6 +42,52 @@ _PAGE: Final = 1_000
 _HNSW: Final[CreateHNSWConfiguration] = {"space": "cosine", "ef_construction": 500, "ef_search": 500}
 _EMBEDDED: Final = "chromadb.api.rust.RustBindingsAPI"
 _log = logging.getLogger(__name__)
+
+
+class ChromaFolder(LocalFolder):
+    """A Chroma in a folder of its own, one for each generation.
+
+    Args:
+        path: The folder; made when it is needed.
+    """
+
+    name: Engine = "chroma"
+    title: str = "Chroma"
+
+    def open(self, row: SearchIndexRow, *, read_only: bool = False) -> ChromaVectors:  # noqa: ARG002 - the folders tell
+        """See `IndexBackend`."""
+        return ChromaVectors(self.generation(row.generation), _prefix(row))
+
+
+class ChromaServer(RemoteServer):
+    """A Chroma server.
+
+    Args:
+        url: `http://host:port`.
+
+    Raises:
+        InvalidInputError: Not the URL of a server.
+    """
+
+    name: Engine = "chroma"
+    title: str = "Chroma"
+
+    def __init__(self, url: str) -> None:
+        address(url)
+        super().__init__(url)
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """See that the server answers."""
+        ChromaVectors(self.url, "").close()
+        yield
+
+    def open(self, row: SearchIndexRow, *, read_only: bool = False) -> ChromaVectors:
+        """See `IndexBackend`."""
+        opened = ChromaVectors(self.url, _prefix(row))
+        if not read_only:
+            opened.drop_others(_family(row))
+        return opened
 
 
 class ChromaVectors:
@@ -156,6 +205,14 @@ def address(url: str) -> tuple[str, int, bool]:
         raise InvalidInputError("must be like http://127.0.0.1:8000", field="chroma_url")
     secure = parts.scheme == "https"
     return parts.hostname, port or (443 if secure else 8000), secure
+
+
+def _family(row: SearchIndexRow) -> str:
+    return f"agentmem-{row.id}-"
+
+
+def _prefix(row: SearchIndexRow) -> str:
+    return f"{_family(row)}{row.generation}"
 
 
 def _client(location: Path | str) -> ClientAPI:

@@ -1,23 +1,21 @@
-"""Where a Chroma index lives: a folder that one process owns, or a server that many share."""
+"""Where an index can live: a folder that one process owns, or a server that many share."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 from sqlmodel import col, select
 
 from agentmem import private
-from agentmem.archival.index.chroma import ChromaVectors, address
 from agentmem.archival.index.protocol import IndexElsewhereError, IndexFailedError, IndexUnavailableError
 from agentmem.tables import SearchIndexRow
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlmodel import Session
@@ -26,62 +24,18 @@ _ID_FILE: Final = "index-id"
 _LOCK_FILE: Final = "owner.lock"
 
 
-class IndexLocation(Protocol):
-    """What the index sync needs to know of where its index lives."""
-
-    key: str
-    url: str | None
-
-    def find(self, session: Session) -> SearchIndexRow | None:
-        """The row of the index that lives here, None when none does."""
-
-    def acquire(self) -> None:
-        """Become the owner.
-
-        Raises:
-            IndexElsewhereError: Another process is.
-            IndexUnavailableError: Nothing can be kept here.
-        """
-
-    def held(self) -> AbstractContextManager[None]:
-        """Own it for a moment, to look at it; nothing is made for that.
-
-        Raises:
-            IndexElsewhereError: Another process is the owner.
-            IndexUnavailableError: Nothing can be kept here.
-        """
-        ...
-
-    def release(self) -> None:
-        """Let another process become the owner."""
-
-    def settle(self, index_id: str) -> None:
-        """Note the id of a new index.
-
-        Raises:
-            IndexFailedError: It cannot be written.
-        """
-
-    def doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:
-        """Why what lies here may not be what its row says, or what no row speaks of; None when all is in order."""
-
-    def location(self, generation: int) -> Path | str:
-        """What Chroma opens."""
-        ...
-
-    def tidy(self, generation: int | None) -> bool:
-        """Remove what other generations left; whether nothing is left of them."""
-        ...
-
-
 class LocalFolder:
-    """A folder. Two processes writing into one destroy it without an error, so a lock says whose it is.
+    """The part of a backend in a folder that does not know what is in it.
+
+    Two processes writing into one folder destroy it without an error, so a lock
+    says whose it is.
 
     Args:
         path: The folder; made when it is needed.
     """
 
     url: str | None = None
+    is_persistent: bool = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -124,30 +78,30 @@ class LocalFolder:
         """Give the lock back."""
         self._lock.release(force=True)
 
-    def settle(self, index_id: str) -> None:
+    def register(self, index_id: str) -> None:
         """Write the id into the folder."""
         try:
             private.write_file(self._path / _ID_FILE, index_id)
         except OSError as error:
             raise IndexFailedError(f"the id of the index cannot be written ({type(error).__name__})") from error
 
-    def doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:
+    def inconsistency(self, session: Session, row: SearchIndexRow | None) -> str | None:
         """A folder is only trusted when its last owner closed it and it is still there."""
         if row is None:
             return "its folder or the id in it is gone" if self._is_missed(session) else None
         if not row.clean:
             return "its last owner did not close it"
-        if not self.location(row.generation).is_dir():
+        if not self.generation(row.generation).is_dir():
             return "its folder is gone"
         return None
 
-    def location(self, generation: int) -> Path:
-        """One folder for each generation."""
-        return self._path / f"generation-{generation}"
+    def generation(self, number: int) -> Path:
+        """Return the folder of a generation."""
+        return self._path / f"generation-{number}"
 
-    def tidy(self, generation: int | None) -> bool:
-        """Deleting in Chroma leaves vectors on the disk; deleting folders does not."""
-        wanted = [] if generation is None else [self.location(generation)]
+    def clean_up(self, generation: int | None) -> bool:
+        """Delete whole folders: deleting in a database leaves vectors on the disk."""
+        wanted = [] if generation is None else [self.generation(generation)]
         for old in self._generations():
             if old in wanted:
                 continue
@@ -181,20 +135,17 @@ class LocalFolder:
 
 
 class RemoteServer:
-    """A Chroma server, which looks after its own files.
+    """The part of a backend on a server, which looks after its own files and has no owner.
 
     Args:
-        url: `http://host:port`.
-
-    Raises:
-        InvalidInputError: Not the URL of a server.
+        url: How it is known, in the database too.
     """
 
+    is_persistent: bool = True
+
     def __init__(self, url: str) -> None:
-        address(url)
-        self.url: str | None = url
+        self.url = url
         self.key = url
-        self._location = url
 
     def find(self, session: Session) -> SearchIndexRow | None:
         """By the URL."""
@@ -203,28 +154,18 @@ class RemoteServer:
     def acquire(self) -> None:
         """A server has no owner."""
 
-    @contextmanager
-    def held(self) -> Generator[None]:
-        """A server has no owner, but it must answer."""
-        ChromaVectors(self._location, "").close()
-        yield
-
     def release(self) -> None:
         """A server has no owner."""
 
-    def settle(self, index_id: str) -> None:
+    def register(self, index_id: str) -> None:
         """The row itself holds the URL."""
 
-    def doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:  # noqa: ARG002 - as it says
+    def inconsistency(self, session: Session, row: SearchIndexRow | None) -> str | None:  # noqa: ARG002 - as it says
         """A server answers for itself."""
         return None
 
-    def location(self, generation: int) -> str:  # noqa: ARG002 - generations differ by the names of collections
-        """The URL."""
-        return self._location
-
-    def tidy(self, generation: int | None) -> bool:  # noqa: ARG002 - generations differ by the names of collections
-        """Old collections are dropped through the client."""
+    def clean_up(self, generation: int | None) -> bool:  # noqa: ARG002 - generations differ by the names of collections
+        """Old collections are dropped when a new generation is opened."""
         return True
 
 

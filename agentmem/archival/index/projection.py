@@ -1,4 +1,4 @@
-"""The large index as everyone sees it: the index sync behind one thread, a deadline and a second chance."""
+"""An index of a backend as everyone sees it: the index sync behind one thread, a deadline and a second chance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from agentmem.archival.index import vectors
+from agentmem.archival.index import record, vectors
 from agentmem.archival.index.protocol import (
     IndexElsewhereError,
     IndexFailedError,
@@ -22,7 +22,7 @@ from agentmem.archival.index.protocol import (
     ScopeAt,
     lines_of,
 )
-from agentmem.archival.index.sync import IndexStatus, IndexSync, Nearest, standing
+from agentmem.archival.index.sync import IndexSync, Nearest
 from agentmem.database import Database
 from agentmem.deadline import Worker
 from agentmem.errors import AgentMemError, BackendError, InvalidInputError
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlmodel import Session
 
-    from agentmem.archival.index.location import IndexLocation
+    from agentmem.archival.index.backend import IndexBackend
+    from agentmem.archival.index.protocol import IndexStatus
     from agentmem.embedding import Vectors
     from agentmem.models import Engine
 
@@ -43,24 +44,24 @@ _RETRY_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
-class ChromaIndex:
-    """Chroma as a `VectorIndex`: safe to share between threads, never waited for beyond its deadline.
+class ProjectedIndex:
+    """A `VectorIndex` and its `IndexFeed`: safe to share between threads, never waited for beyond its deadline.
 
     After a failure it is left alone for a minute and then opened again. A fork
     of the process never uses it.
 
     Args:
         database: The truth it is fed from; closed with the index.
-        place: Where it lives.
+        backend: Where it lives.
         batch: How many changes are handed over at once, and how many may wait for that.
         timeout: The seconds one call may take.
     """
 
-    name: Engine = "chroma"
-
-    def __init__(self, database: Database, place: IndexLocation, *, batch: int, timeout: float) -> None:
+    def __init__(self, database: Database, backend: IndexBackend, *, batch: int, timeout: float) -> None:
+        self.name: Engine = backend.name
+        self.title = backend.title
         self._database = database
-        self._place = place
+        self._backend = backend
         self.batch = batch
         self.timeout = timeout
         self._pid = os.getpid()
@@ -107,68 +108,73 @@ class ChromaIndex:
         )
 
     def schedule(self) -> None:
-        """Hand over what is waiting, in the background, when it is enough or some is to be erased; never fails."""
+        """See `IndexFeed`."""
         try:
             with self._database.read() as session:
-                now = standing(session, self._place.find(session), batch=self.batch)
+                now = self._stored_status(session)
             if now.pending >= self.batch or now.erase:
                 self._sync_later()
         except BackendError:
             _log.info("the index was not fed: the database did not answer", exc_info=True)
 
     def rebuild(self, progress: Callable[[int, int], None]) -> int:
-        """Fill a fresh generation from SQL; how many lines it holds.
-
-        Raises:
-            IndexUnavailableError: Another process owns the index, or Chroma failed.
-        """
+        """See `IndexFeed`: a fresh generation is begun for that."""
         with self._lock:
             self._failure = None
         self._call(IndexSync.begin_anew)
         while True:
-            left, (done, total) = self._call(lambda sync: (sync.take(), sync.progress()))
+            left, (done, total) = self._call(lambda sync: (sync.sync_batch(), sync.progress()))
             progress(done, total)
             if not left:
                 return done
+
+    def is_to_erase(self) -> bool:
+        """See `IndexFeed`."""
+        with self._database.read() as session:
+            return self._stored_status(session).erase
+
+    def erase(self) -> str | None:
+        """See `IndexFeed`."""
+        now = self.status()
+        left_over = not now.begun and now.inconsistency is not None  # of an index that no row speaks of any more
+        try:
+            if now.erase or left_over:
+                self.rebuild(lambda _done, _total: None)
+            elif now.begun and now.pending and now.inconsistency is None:
+                self.catch_up()
+        except IndexUnavailableError as error:
+            return str(error) if now.erase else None
+        return None
 
     def catch_up(self) -> None:
         """Hand over all that is waiting.
 
         Raises:
-            IndexUnavailableError: Another process owns the index, or Chroma failed.
+            IndexUnavailableError: Another process owns the index, or it failed.
         """
-        while self._call(IndexSync.take):
+        while self._call(IndexSync.sync_batch):
             pass
 
-    def is_to_erase(self) -> bool:
-        """Whether it may hold vectors of someone who was forgotten; it is not asked for that."""
-        with self._database.read() as session:
-            return standing(session, self._place.find(session), batch=self.batch).erase
-
-    def standing(self) -> IndexStatus:
-        """Where the index stands, changing nothing of it."""
+    def status(self) -> IndexStatus:
+        """See `IndexFeed`."""
         try:
-            return self._call(IndexSync.look)
+            return self._call(IndexSync.status)
         except IndexUnavailableError as obstacle:
             with self._database.read() as session:
-                return standing(session, self._place.find(session), batch=self.batch, obstacle=obstacle)
+                return self._stored_status(session, obstacle)
 
     def stored(self) -> Generator[tuple[str, Vectors]]:
-        """The id and the vector of every line in Chroma; an index that was closed is closed again, as it was.
-
-        Raises:
-            IndexUnavailableError: There is none that is in order, another process owns it, or Chroma failed.
-        """
-        pages = self._call(IndexSync.visit)
+        """See `IndexFeed`."""
+        pages = self._call(IndexSync.open_read_only)
         try:
             while (page := self._call(lambda _: next(pages, None))) is not None:
                 yield from page
         finally:
             with suppress(IndexUnavailableError):
-                self._call(IndexSync.leave)
+                self._call(IndexSync.close_read_only)
 
     def close(self) -> None:
-        """Hand over the last few changes, close Chroma and let another process own it."""
+        """See `IndexFeed`."""
         with self._lock:
             self._closed = True
             opened, self._opened = self._opened, None
@@ -181,8 +187,12 @@ class ChromaIndex:
             except (AgentMemError, IndexUnavailableError, TimeoutError):
                 _log.warning("the index was not closed in order; it will be filled anew from SQL when it is needed")
             worker.stop()
-        self._place.release()
+        self._backend.release()
         self._database.close()
+
+    def _stored_status(self, session: Session, obstacle: IndexUnavailableError | None = None) -> IndexStatus:
+        """Where the index stands as far as SQL knows; it is not asked for that."""
+        return record.status_of(session, self._backend.find(session), batch=self.batch, obstacle=obstacle)
 
     def _nearest(self, scope: ScopeAt, vector: Vectors, limit: int) -> Nearest:
         try:
@@ -198,11 +208,11 @@ class ChromaIndex:
         try:
             return worker.call(lambda: function(sync), self.timeout)
         except TimeoutError:
-            self._give_up(sync, f"Chroma did not answer within {self.timeout:g} s")
+            self._give_up(sync, f"{self.title} did not answer within {self.timeout:g} s")
             raise IndexFailedError(self._failure or "") from None
         except IndexFailedError as error:
             with suppress(TimeoutError):
-                worker.call(sync.let_go, self.timeout)
+                worker.call(sync.abandon, self.timeout)
             self._give_up(sync, str(error), lost=isinstance(error, IndexLostError))
             raise
 
@@ -215,8 +225,8 @@ class ChromaIndex:
             if self._failure is not None and time.monotonic() < self._retry_at:
                 raise IndexUnavailableError(f"{self._failure}; it is left alone for a minute")
             if self._opened is None:
-                sync = IndexSync(self._database, self._place, batch=self.batch, trusted=not self._begin_anew)
-                self._opened = Worker("agentmem-chroma"), sync
+                sync = IndexSync(self._database, self._backend, batch=self.batch, trusted=not self._begin_anew)
+                self._opened = Worker(f"agentmem-{self.name}"), sync
                 self._begin_anew = False
             return self._opened
 
@@ -248,9 +258,9 @@ class ChromaIndex:
         """One batch, and then the next in its turn, so that searches come in between."""
         left = 0
         try:
-            left = sync.take()
+            left = sync.sync_batch()
         except IndexFailedError as error:
-            sync.let_go()
+            sync.abandon()
             self._give_up(sync, str(error), lost=isinstance(error, IndexLostError))
         except (BackendError, IndexUnavailableError) as error:
             _log.info("the index was not fed: %s", error)
@@ -262,21 +272,21 @@ class ChromaIndex:
             self._sync_later()
 
 
-_shared: dict[tuple[int, str, str], tuple[ChromaIndex, int]] = {}
+_shared: dict[tuple[int, str, str], tuple[ProjectedIndex, int]] = {}
 _shared_lock = threading.Lock()
 
 
-def share(url: URL, place: IndexLocation, *, batch: int, timeout: float) -> ChromaIndex:
-    """The process's one index of this database in this place; give it back with `leave`.
+def share(url: URL, backend: IndexBackend, *, batch: int, timeout: float) -> ProjectedIndex:
+    """Return the process's one index of this database in this place; give it back with `leave`.
 
     Raises:
         InvalidInputError: It is open with another batch or timeout.
     """
-    key = os.getpid(), url.render_as_string(hide_password=False), place.key
+    key = os.getpid(), url.render_as_string(hide_password=False), backend.key
     with _shared_lock:
         index, handles = _shared.get(key, (None, 0))
         if index is None:
-            index = ChromaIndex(Database(url), place, batch=batch, timeout=timeout)
+            index = ProjectedIndex(Database(url), backend, batch=batch, timeout=timeout)
         for name, own, given in (("index_batch", index.batch, batch), ("index_timeout", index.timeout, timeout)):
             if own != given:
                 raise InvalidInputError(
@@ -288,7 +298,7 @@ def share(url: URL, place: IndexLocation, *, batch: int, timeout: float) -> Chro
         return index
 
 
-def leave(index: ChromaIndex) -> None:
+def leave(index: ProjectedIndex) -> None:
     """Give an index back; the last one closes it."""
     with _shared_lock:
         for key, (shared, handles) in list(_shared.items()):

@@ -1,4 +1,4 @@
-"""What an index of vectors does, whoever does it."""
+"""The two ports of an index of vectors, whoever stands behind them: it is searched, and it is fed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from sqlmodel import Session
@@ -54,6 +54,44 @@ class Proposals:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """Where an index stands, seen without touching it.
+
+    Args:
+        begun: Whether there is one.
+        watermark: The number of the last change it has seen; 0 when it will be filled anew.
+        pending: How many changes it has not seen.
+        batch: How many may be waiting.
+        erase: Whether it holds vectors of someone who was forgotten.
+        inconsistency: Why it will be filled anew at the next search, None when it is as it should be.
+        obstacle: Why it cannot be used now, None when it can.
+    """
+
+    begun: bool
+    watermark: int
+    pending: int
+    batch: int
+    erase: bool = False
+    inconsistency: str | None = None
+    obstacle: IndexUnavailableError | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it would answer the next search."""
+        return self.obstacle is None and few(self.pending, self.batch)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there is one that holds what it should and can be used."""
+        return self.begun and self.inconsistency is None and self.obstacle is None
+
+
+def few(pending: int, batch: int) -> bool:
+    """Return whether so few changes are waiting that a search hands them over first."""
+    return pending <= batch
+
+
 class IndexUnavailableError(Exception):
     """The index cannot answer now; its message says why. The exact scan can."""
 
@@ -93,6 +131,74 @@ class VectorIndex(Protocol):
             IndexUnavailableError: Not now.
         """
         ...
+
+
+class IndexFeed(Protocol):
+    """The other side of an index that keeps vectors of its own: how it is kept in step with SQL.
+
+    Only `schedule` is called after each commit, and it never waits; everything else is maintenance.
+    """
+
+    name: Engine
+    title: str
+
+    def schedule(self) -> None:
+        """Hand over what is waiting, in the background, when it is enough or some is to be erased; never fails."""
+
+    def status(self) -> IndexStatus:
+        """Return where the index stands, changing nothing of it."""
+        ...
+
+    def is_to_erase(self) -> bool:
+        """Return whether it may hold vectors of someone who was forgotten; it is not asked for that."""
+        ...
+
+    def erase(self) -> str | None:
+        """Let it hold no vector whose line is gone; why that has to wait, if it has to."""
+        ...
+
+    def rebuild(self, progress: Callable[[int, int], None]) -> int:
+        """Fill it anew from SQL; how many lines it holds.
+
+        Args:
+            progress: Called with how many lines it holds so far, and of how many.
+
+        Raises:
+            IndexUnavailableError: Another process owns the index, or it failed.
+        """
+        ...
+
+    def stored(self) -> Iterator[tuple[str, Vectors]]:
+        """Yield the key and the vector of everything in it; one that was closed is closed again, as it was.
+
+        Raises:
+            IndexUnavailableError: There is none that is in order, another process owns it, or it failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Hand over the last few changes, and let another process own it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """What an index should know of a line now: its vectors, shape `(chunks, dimensions)`, or that it is gone."""
+
+    line_id: str
+    block_id: str
+    seq: int
+    vectors: Vectors | None
+    chunks: int
+
+    @property
+    def keys(self) -> list[str]:
+        """The ids under which an index holds its vectors, or may have held them."""
+        return [key(self.line_id, chunk) for chunk in range(self.chunks)]
+
+    @property
+    def stands_for_others(self) -> bool:
+        """Whether it is the last of the scope's tombstones, older ones having been cleared away."""
+        return self.vectors is None and not self.chunks
 
 
 def key(line_id: str, chunk: int) -> str:

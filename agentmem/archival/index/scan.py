@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agentmem.archival.index.protocol import Proposals
-from agentmem.archival.index.vectors import ID, LineChange, changes
+from agentmem.archival.index.protocol import LineChange, Proposals
+from agentmem.archival.index.vectors import ID, changes
 from agentmem.embedding import similarities
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class ScanIndex:
     """Exact search, always right: what the other index is measured against, and what answers when it cannot.
 
     Args:
-        kept: Where the vectors of the scopes used last are kept, so that only what changed since is read again.
+        cache: Where the vectors of the scopes used last are, so that only what changed since is read again.
     """
 
     name: Engine = "scan"
 
-    def __init__(self, kept: LRUCache[LineVectors]) -> None:
-        self._cache = kept
+    def __init__(self, cache: LRUCache[LineVectors]) -> None:
+        self._cache = cache
 
     def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
         """See `VectorIndex`; never unavailable."""

@@ -1,8 +1,8 @@
-"""The index sync: feeds Chroma from SQL, and asks it only while it is known to be in step.
+"""The index sync: feeds an index from SQL, and asks it only while it is known to be in step.
 
-SQL is the truth and its own outbox; Chroma is a projection with a watermark.
-Whenever there is a doubt about what Chroma holds, it is not even opened: a
-fresh generation is filled from SQL.
+SQL is the truth and its own outbox; an index is a projection with a watermark.
+Whenever there is a doubt about what it holds, it is not even opened: a fresh
+generation is filled from SQL.
 """
 
 from __future__ import annotations
@@ -11,54 +11,24 @@ import logging
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
-
-from sqlmodel import Session, col, update
 
 from agentmem import numbers
-from agentmem.archival.index import vectors
-from agentmem.archival.index.chroma import ChromaVectors
-from agentmem.archival.index.protocol import IndexFailedError, IndexLostError, IndexUnavailableError
+from agentmem.archival.index import record, vectors
+from agentmem.archival.index.protocol import IndexFailedError, IndexLostError, IndexUnavailableError, few
 from agentmem.database import state
 from agentmem.tables import SearchIndexRow
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from agentmem.archival.index.location import IndexLocation
-    from agentmem.archival.index.protocol import ScopeAt
+    from sqlmodel import Session
+
+    from agentmem.archival.index.backend import IndexBackend, VectorStore
+    from agentmem.archival.index.protocol import IndexStatus, ScopeAt
     from agentmem.database import Database
     from agentmem.embedding import Vectors
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexStatus:
-    """Where an index stands, seen without touching it.
-
-    Args:
-        begun: Whether there is one.
-        watermark: The number of the last change it has seen; 0 when it will be filled anew.
-        pending: How many changes it has not seen.
-        batch: How many may be waiting.
-        erase: Whether it holds vectors of someone who was forgotten.
-        doubt: Why it will be filled anew at the next search, None when it is as it should be.
-        obstacle: Why it cannot be used now, None when it can.
-    """
-
-    begun: bool
-    watermark: int
-    pending: int
-    batch: int
-    erase: bool = False
-    doubt: str | None = None
-    obstacle: IndexUnavailableError | None = None
-
-    @property
-    def answers(self) -> bool:
-        """Whether it would answer the next search."""
-        return self.obstacle is None and few(self.pending, self.batch)
 
 
 class Nearest(NamedTuple):
@@ -68,33 +38,41 @@ class Nearest(NamedTuple):
     watermark: int
 
 
-def few(pending: int, batch: int) -> bool:
-    """Whether so few changes are waiting that a search hands them over first."""
-    return pending <= batch
+@dataclass(slots=True)
+class _Opened:
+    """One opened generation.
+
+    Args:
+        store: Its vectors.
+        row: Its row, as it was last seen.
+        readers: How many read what was opened only for that; 0 when it was opened to work with it.
+    """
+
+    store: VectorStore
+    row: SearchIndexRow
+    readers: int = 0
 
 
 class IndexSync:
-    """One opened index. Used by one thread only, which may hang in it.
+    """The way between SQL and one backend. Used by one thread only, which may hang in it.
 
     Args:
         database: The truth.
-        place: Where the index lives.
+        backend: Where the index lives.
         batch: How many changes are handed over at once.
         trusted: Whether to go on with what is there, if nothing speaks against it.
     """
 
-    def __init__(self, database: Database, place: IndexLocation, *, batch: int, trusted: bool = True) -> None:
+    def __init__(self, database: Database, backend: IndexBackend, *, batch: int, trusted: bool = True) -> None:
         self._database = database
-        self._place = place
+        self._backend = backend
         self._batch = batch
         self._trusted = trusted
-        self._chroma: ChromaVectors | None = None
-        self._row: SearchIndexRow | None = None
-        self._visits = 0  # how many look at what was opened only for that
+        self._opened: _Opened | None = None
         self._horizon = numbers.Horizon()
 
     def nearest(self, scope: ScopeAt, vector: Vectors, limit: int) -> Nearest:
-        """The keys of about the nearest lines of one scope.
+        """Return the keys of about the nearest lines of one scope.
 
         When few changes are waiting, those of the scope are handed over first,
         as far as they are settled.
@@ -102,164 +80,178 @@ class IndexSync:
         Raises:
             IndexUnavailableError: Another process owns the index.
         """
-        chroma, row = self.open()
+        store, row = self.open()
         if row.watermark < scope.seq and self._few_wait(row):
-            while row.watermark < scope.seq and self._took_some(row):
-                chroma, row = self.open()
-        found = chroma.nearest(scope.block_id, vector, limit)
+            while row.watermark < scope.seq and self._has_synced(row):
+                store, row = self.open()
+        found = store.nearest(scope.block_id, vector, limit)
         if found is not None:
             return Nearest(found, row.watermark)
         with self._database.read() as session:
             if vectors.any_upto(session, scope.block_id, row.watermark):
-                raise IndexLostError("Chroma has lost what it was given")
+                raise IndexLostError(f"{self._backend.title} has lost what it was given")
         return Nearest([], row.watermark)
 
-    def take(self) -> int:
+    def sync_batch(self) -> int:
         """Hand one batch over; about how many changes are left, 0 too when those are not settled yet."""
-        chroma, row = self.open()
+        store, row = self.open()
         before = self._horizon.look(self._database)
         with self._database.read() as session:
             settled = self._horizon.settled(session, before, watermark=row.watermark)
             news = vectors.changes(session, row.embedder_id, after=row.watermark, upto=settled.upto, limit=self._batch)
         if settled.upto <= row.watermark:
             return 0
-        chroma.apply(news)
-        self._advance(row, news[-1].seq if len(news) == self._batch else settled.upto)
-        return settled.last - row.watermark
+        store.apply(news)
+        watermark = news[-1].seq if len(news) == self._batch else settled.upto
+        record.note(self._database, row, watermark=watermark)
+        row.watermark = watermark
+        return settled.last - watermark
 
     def progress(self) -> tuple[int, int]:
-        """How many lines Chroma was given, and how many there are to give."""
+        """Return how many lines the index was given, and how many there are to give."""
         _, row = self.open()
         with self._database.read() as session:
             return vectors.counted(session, row.embedder_id, upto=row.watermark)
 
-    def open(self) -> tuple[ChromaVectors, SearchIndexRow]:
-        """Chroma and its row as it is now, opened if they are not; anew when there is a doubt."""
-        self._visits = 0  # who comes to work with it, stays
-        if self._chroma is None or self._row is None:
+    def open(self) -> tuple[VectorStore, SearchIndexRow]:
+        """Return the vectors and their row as it is now, opened if they are not; anew when there is a doubt."""
+        opened = self._opened
+        if opened is None:
             return self._begin(anew=not self._trusted)
+        opened.readers = 0  # who comes to work with it, stays
         with self._database.read() as session:
             embedder_id = state(session).embedder_id
-            row = session.get(SearchIndexRow, self._row.id)
-        if row is None or row.erase or row.generation != self._row.generation or row.embedder_id != embedder_id:
+            row = session.get(SearchIndexRow, opened.row.id)
+        if row is None or row.erase or row.generation != opened.row.generation or row.embedder_id != embedder_id:
             return self._begin(anew=False)
-        self._row = row
-        return self._chroma, row
+        opened.row = row
+        return opened.store, row
 
     def begin_anew(self) -> None:
         """Start an empty generation, whatever there is."""
         self._begin(anew=True)
 
-    def look(self) -> IndexStatus:
-        """Where the index stands; nothing is opened or begun for that."""
+    def status(self) -> IndexStatus:
+        """Return where the index stands; nothing is opened or begun for that."""
         try:
-            with self._place.held() if self._chroma is None else nullcontext(), self._database.read() as session:
+            with nullcontext() if self._opened else self._backend.held(), self._database.read() as session:
                 row = self._find(session)
-                return standing(session, row, batch=self._batch, doubt=self._doubt(session, row))
+                return record.status_of(
+                    session, row, batch=self._batch, inconsistency=self._inconsistency(session, row)
+                )
         except IndexUnavailableError as obstacle:
             with self._database.read() as session:
-                return standing(session, self._find(session), batch=self._batch, obstacle=obstacle)
+                return record.status_of(session, self._find(session), batch=self._batch, obstacle=obstacle)
 
-    def visit(self) -> Generator[list[tuple[str, Vectors]]]:
-        """Every id with its vector, page by page; what is closed is opened for it, until `leave`.
+    def open_read_only(self) -> Generator[list[tuple[str, Vectors]]]:
+        """Return every key with its vector, page by page; what is closed is opened for it, until `close_read_only`.
 
         Raises:
             IndexUnavailableError: There is none, or a doubt about it, or another process owns it.
         """
-        if self._chroma is not None and not self._visits:
-            chroma, _ = self.open()
-            return self._pages(chroma)
-        if self._chroma is None:
-            self._place.acquire()
+        opened = self._opened
+        if opened is not None and not opened.readers:
+            store, _ = self.open()
+            return self._pages(store)
+        if opened is None:
+            self._backend.acquire()
             try:
-                self._chroma, self._row = self._open_as_it_is()
+                opened = self._opened = self._open_as_it_is()
             except BaseException:
-                self._place.release()
+                self._backend.release()
                 raise
-        self._visits += 1
-        return self._pages(self._chroma)
+        opened.readers += 1
+        return self._pages(opened.store)
 
-    def leave(self) -> None:
-        """End a visit; the last one closes what was opened for it, as it was."""
-        if self._visits == 1:
-            self._close_as_it_was()
-        self._visits = max(0, self._visits - 1)
+    def close_read_only(self) -> None:
+        """End one reading; the last one closes what was opened for it, as it was."""
+        opened = self._opened
+        if opened is None:
+            return
+        if opened.readers == 1:
+            self._close_as_it_was(opened)
+        opened.readers = max(0, opened.readers - 1)
 
     def close(self) -> None:
-        """Hand over the last few changes, close Chroma and note that it was left in order."""
-        if self._visits:
-            self._close_as_it_was()
-        if self._chroma is None or self._row is None:
+        """Hand over the last few changes, close the vectors and note that they were left in order."""
+        opened = self._opened
+        if opened is None:
             return
-        if self._few_wait(self._row):
-            self.take()
-        chroma, row = self.open()
-        chroma.close()
-        self._note(row, clean=True)
-        self._chroma = self._row = None
+        if opened.readers:
+            self._close_as_it_was(opened)
+            return
+        if not self._backend.is_persistent:
+            self._opened = None
+            opened.store.close()
+            record.remove(self._database, opened.row)
+            return
+        if self._few_wait(opened.row):
+            self.sync_batch()
+        store, row = self.open()
+        store.close()
+        record.note(self._database, row, clean=True)
+        self._opened = None
 
-    def let_go(self) -> None:
-        """Give Chroma's files or connections free after a failure, without a word about their state."""
+    def abandon(self) -> None:
+        """Give files and connections free after a failure, without a word about their state."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
         with suppress(IndexFailedError):
-            if self._visits:
-                self._close_as_it_was()
-            if self._chroma is not None:
-                self._chroma.close()
-        self._chroma = None
+            if opened.readers:
+                self._close_as_it_was(opened)
+            else:
+                opened.store.close()
 
-    def _begin(self, *, anew: bool) -> tuple[ChromaVectors, SearchIndexRow]:
-        self._visits = 0
-        self._place.acquire()
-        if self._chroma is not None:
-            self._chroma.close()
-            self._chroma = None
+    def _begin(self, *, anew: bool) -> tuple[VectorStore, SearchIndexRow]:
+        self._backend.acquire()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.store.close()
         with self._database.read() as session:
-            row, embedder_id = self._place.find(session), state(session).embedder_id
-            doubt = None if anew else self._doubt(session, row)
-        if doubt:
-            _log.warning("the index is not trusted: %s; it is filled anew from SQL", doubt)
-        self._row = self._settle(row, embedder_id, anew=anew or doubt is not None)
+            row, embedder_id = self._backend.find(session), state(session).embedder_id
+            inconsistency = None if anew else self._inconsistency(session, row)
+        if inconsistency:
+            _log.warning("the index is not trusted: %s; it is filled anew from SQL", inconsistency)
+        row = record.begin(self._database, self._backend, row, embedder_id, anew=anew or inconsistency is not None)
         self._trusted = True
-        self._chroma = ChromaVectors(self._place.location(self._row.generation), _prefix(self._row))
-        self._chroma.drop_others(_family(self._row))
-        if self._row.erase:
-            self._note_erased(self._row)
-        return self._chroma, self._row
+        self._opened = _Opened(self._backend.open(row), row)
+        if row.erase:
+            self._note_erased(row)
+        return self._opened.store, row
 
     def _note_erased(self, row: SearchIndexRow) -> None:
         """Nothing is in this generation yet, and so nothing of whom the mark is about, if no other one is left."""
-        if not self._place.tidy(row.generation):
+        if not self._backend.clean_up(row.generation):
             raise IndexFailedError("what an older generation of the index left cannot be removed")
-        self._note(row, erase=False)
+        record.note(self._database, row, erase=False)
         row.erase = False
 
-    def _open_as_it_is(self) -> tuple[ChromaVectors, SearchIndexRow]:
-        """Chroma and its row, marked as in use meanwhile: who ends in between leaves a doubt."""
+    def _open_as_it_is(self) -> _Opened:
+        """The vectors and their row, marked as in use meanwhile: who ends in between leaves a doubt."""
         with self._database.read() as session:
-            row = self._place.find(session)
-            doubt = self._doubt(session, row)
-        if row is None or doubt:
-            raise IndexUnavailableError(doubt or "there is none")
-        self._note(row, clean=False)
+            row = self._backend.find(session)
+            inconsistency = self._inconsistency(session, row)
+        if row is None or inconsistency:
+            raise IndexUnavailableError(inconsistency or "there is none")
+        record.note(self._database, row, clean=False)
         try:
-            return ChromaVectors(self._place.location(row.generation), _prefix(row)), row
+            return _Opened(self._backend.open(row, read_only=True), row)
         except BaseException:
-            self._note(row, clean=row.clean)
+            record.note(self._database, row, clean=row.clean)
             raise
 
-    def _close_as_it_was(self) -> None:
-        chroma, row = self._chroma, self._row
-        self._visits, self._chroma, self._row = 0, None, None
+    def _close_as_it_was(self, opened: _Opened) -> None:
+        self._opened = None
         try:
-            if chroma is not None and row is not None:
-                chroma.close()
-                self._note(row, clean=row.clean)
+            opened.store.close()
+            record.note(self._database, opened.row, clean=opened.row.clean)
         finally:
-            self._place.release()
+            self._backend.release()
 
-    def _pages(self, chroma: ChromaVectors) -> Generator[list[tuple[str, Vectors]]]:
-        pages = chroma.stored()
-        while self._chroma is chroma:
+    def _pages(self, store: VectorStore) -> Generator[list[tuple[str, Vectors]]]:
+        pages = iter(store.stored())
+        while self._opened is not None and self._opened.store is store:
             page = next(pages, None)
             if page is None:
                 return
@@ -267,86 +259,27 @@ class IndexSync:
         raise IndexUnavailableError("it was closed or begun anew while it was read")
 
     def _find(self, session: Session) -> SearchIndexRow | None:
-        if self._chroma is None or self._row is None:
-            return self._place.find(session)
-        return session.get(SearchIndexRow, self._row.id)
+        if self._opened is None:
+            return self._backend.find(session)
+        return session.get(SearchIndexRow, self._opened.row.id)
 
-    def _doubt(self, session: Session, row: SearchIndexRow | None) -> str | None:
+    def _inconsistency(self, session: Session, row: SearchIndexRow | None) -> str | None:
         """Why what lies there must be filled anew; an open index is known to be in order."""
         if row is not None and row.erase:
             return "it holds vectors of someone who was forgotten"
         if row is not None and row.embedder_id != state(session).embedder_id:
             return "its vectors are another model's"
-        if self._chroma is not None:
+        if self._opened is not None:
             return None
-        return self._place.doubt(session, row) if self._trusted else "it does not hold what it was given"
-
-    def _settle(self, row: SearchIndexRow | None, embedder_id: int | None, *, anew: bool) -> SearchIndexRow:
-        """The row of the generation to work with, marked as in use before Chroma is touched."""
-        new_id = uuid4().hex
-        if row is None:
-            self._place.settle(new_id)
-            self._place.tidy(None)
-
-        def body(session: Session) -> SearchIndexRow:
-            there = self._place.find(session) if row is None else row
-            if there is None:
-                mine = SearchIndexRow(
-                    id=new_id, url=self._place.url, generation=1, watermark=0, embedder_id=embedder_id, clean=False
-                )
-                session.add(mine)
-                return mine
-            mine = session.get_one(SearchIndexRow, there.id, populate_existing=True, with_for_update=True)
-            mine.clean = False
-            if anew and row is not None and mine.generation == row.generation:  # else another computer began it
-                mine.generation, mine.watermark, mine.embedder_id = mine.generation + 1, 0, embedder_id
-            return mine
-
-        mine = self._database.write(body)
-        self._place.tidy(mine.generation)
-        return mine
+        return self._backend.inconsistency(session, row) if self._trusted else "it does not hold what it was given"
 
     def _few_wait(self, row: SearchIndexRow) -> bool:
         with self._database.read() as session:
             waiting = numbers.last(session, "lines") - row.watermark
         return waiting > 0 and few(waiting, self._batch)
 
-    def _took_some(self, row: SearchIndexRow) -> bool:
+    def _has_synced(self, row: SearchIndexRow) -> bool:
         """Hand one batch over; whether the watermark moved."""
         before = row.watermark
-        self.take()
+        self.sync_batch()
         return self.open()[1].watermark > before
-
-    def _advance(self, row: SearchIndexRow, watermark: int) -> None:
-        self._note(row, watermark=watermark)
-        row.watermark = watermark
-
-    def _note(self, row: SearchIndexRow, **values: object) -> None:
-        """Write to the row of this generation, and to no other: this thread may have been given up on."""
-        mine = col(SearchIndexRow.id) == row.id, col(SearchIndexRow.generation) == row.generation
-        statement = update(SearchIndexRow).where(*mine).values(**values)
-        if self._database.write(lambda session: session.exec(statement).rowcount) != 1:
-            raise IndexFailedError("another generation of the index was begun")
-
-
-def standing(
-    session: Session,
-    row: SearchIndexRow | None,
-    *,
-    batch: int,
-    doubt: str | None = None,
-    obstacle: IndexUnavailableError | None = None,
-) -> IndexStatus:
-    """Where the index with this row stands."""
-    watermark = 0 if row is None or doubt else row.watermark
-    pending = numbers.last(session, "lines") - watermark
-    erase = row is not None and row.erase
-    return IndexStatus(row is not None, watermark, pending, batch, erase, doubt, obstacle)
-
-
-def _family(row: SearchIndexRow) -> str:
-    return f"agentmem-{row.id}-"
-
-
-def _prefix(row: SearchIndexRow) -> str:
-    return f"{_family(row)}{row.generation}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from sqlmodel import Session, and_, case, col, delete, func, select
 
-from agentmem.archival.index.protocol import Proposals, key, line_of
+from agentmem.archival.index.protocol import LineChange, Proposals, line_of
 from agentmem.database import in_batches, locked_state, rows, state
 from agentmem.embedding import Embedder, Vectors, pack, same_model, similarities, unpack
 from agentmem.errors import InvalidInputError
@@ -27,27 +26,6 @@ CONFIDENCE_FLOOR: Final = 0.5
 
 ID: Final = "S32"
 """The NumPy type of a line's id."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineChange:
-    """What an index should know of a line now: its vectors, shape `(chunks, dimensions)`, or that it is gone."""
-
-    line_id: str
-    block_id: str
-    seq: int
-    vectors: Vectors | None
-    chunks: int
-
-    @property
-    def keys(self) -> list[str]:
-        """The ids under which an index holds its vectors, or may have held them."""
-        return [key(self.line_id, chunk) for chunk in range(self.chunks)]
-
-    @property
-    def stands_for_others(self) -> bool:
-        """Whether it is the last of the scope's tombstones, older ones having been cleared away."""
-        return self.vectors is None and not self.chunks
 
 
 def require_embedder(session: Session, embedder: Embedder) -> int:

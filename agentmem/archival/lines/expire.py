@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Final
 from sqlmodel import Session, and_, col, delete, func, or_, select, update
 
 from agentmem import expiry
-from agentmem.archival.index.protocol import IndexUnavailableError
 from agentmem.archival.lines import rows
 from agentmem.tables import ArchivalLineRow, MemoryBlockRow, SearchIndexRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentmem.archival.index.projection import ChromaIndex
     from agentmem.transaction import Transaction
 
 
@@ -99,20 +97,6 @@ def erase(session: Session, tenant_id: str, user_ids: Sequence[str]) -> bool:
         for index in session.exec(select(SearchIndexRow).order_by(col(SearchIndexRow.id)).with_for_update()).all():
             index.erase = True
     return erased
-
-
-def tell(index: ChromaIndex) -> str | None:
-    """Tell the index what is gone, and fill it anew if it holds what was erased; why that has to wait, if it has to."""
-    standing = index.standing()
-    left_over = not standing.begun and standing.doubt is not None  # of an index that no row speaks of any more
-    try:
-        if standing.erase or left_over:
-            index.rebuild(lambda _done, _total: None)
-        elif standing.begun and standing.pending and standing.doubt is None:
-            index.catch_up()
-    except IndexUnavailableError as error:
-        return str(error) if standing.erase else None
-    return None
 
 
 _IS_TOMBSTONE: Final = col(ArchivalLineRow.deleted_at).is_not(None)
