@@ -11,6 +11,7 @@ from agentmem.contacts.identity import Identity, parse_source
 from agentmem.contacts.reading import RECENT_MESSAGES
 from agentmem.contacts.store import MAX_PAGE
 from agentmem.contacts.writing import KEEP, Keep
+from agentmem.display import Values
 from agentmem.errors import InvalidInputError
 from agentmem.models import Scope
 from agentmem.records import EntityRef
@@ -123,7 +124,7 @@ class Contacts:
         """
         inputs.count("limit", limit, low=1, high=MAX_PAGE)
         last = None if after is None else self._id("after", after)
-        return self._container.contacts.list(self._tenant_id, limit=limit, after=last)
+        return Values(self._container.contacts.list(self._tenant_id, limit=limit, after=last))
 
     def link(
         self, contact_id: str, *, phone: str | None = None, email: str | None = None, external_id: str | None = None

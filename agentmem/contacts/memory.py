@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from agentmem.contacts.store import ContactStore
     from agentmem.records import ContactMemory, EntityRef, Json, OpenItem
-    from agentmem.settings import Settings
     from agentmem.transaction import Transaction, Transactions, Writer
 
 MAX_TTL_DAYS: Final = 36_500
@@ -37,13 +36,28 @@ class ContactMemoryStore:
     Args:
         transactions: What reads and writes it.
         contacts: Who is who.
-        settings: The limits.
+        max_id_chars: The most characters of an id, a key or a name.
+        max_line_chars: The most characters of what is said about an entity or an open item.
+        max_summary_chars: The most characters of a summary.
+        max_value_bytes: The most bytes of one value, as JSON.
     """
 
-    def __init__(self, transactions: Transactions, contacts: ContactStore, settings: Settings) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        contacts: ContactStore,
+        *,
+        max_id_chars: int,
+        max_line_chars: int,
+        max_summary_chars: int,
+        max_value_bytes: int,
+    ) -> None:
         self._transactions = transactions
         self._contacts = contacts
-        self._settings = settings
+        self._max_id_chars = max_id_chars
+        self._max_line_chars = max_line_chars
+        self._max_summary_chars = max_summary_chars
+        self._max_value_bytes = max_value_bytes
 
     def get(self, scope: Scope, *, recent_messages: int = reading.RECENT_MESSAGES) -> ContactMemory:
         """The memory as it is now; an empty one of version 0 where nothing was written yet."""
@@ -68,7 +82,7 @@ class ContactMemoryStore:
             InvalidInputError: A key, a value or the life breaks a rule.
         """
         checked = {
-            inputs.fact_key("facts", key, limit=self._settings.max_id_chars): self._json("facts", value)
+            inputs.fact_key("facts", key, limit=self._max_id_chars): self._json("facts", value)
             for key, value in _object("facts", facts).items()
         }
         if ttl_days is not None:
@@ -91,7 +105,7 @@ class ContactMemoryStore:
             InvalidInputError: The text is blank or over its limit.
         """
         if text is not None:
-            inputs.text("text", text, limit=self._settings.max_block_chars)
+            inputs.text("text", text, limit=self._max_summary_chars)
         return self._write(
             scope, lambda writes: writes.set_summary(text), writer=writer, expected_version=expected_version
         )
@@ -119,10 +133,10 @@ class ContactMemoryStore:
         self._check_name(name)
         patch = cast("dict[str, Json]", self._json("facts", dict(_object("facts", {} if facts is None else facts))))
         for key in patch:
-            inputs.identifier("facts", key, limit=self._settings.max_id_chars)
+            inputs.identifier("facts", key, limit=self._max_id_chars)
         for field, said in (("status", status), ("notes", notes)):
             if said is not None and said is not KEEP:
-                inputs.text(field, said, limit=self._settings.max_line_chars)
+                inputs.text(field, said, limit=self._max_line_chars)
         moment = None if discussed_at is None else inputs.timestamp("discussed_at", discussed_at)
         says_something = bool(patch) or status is not KEEP or notes is not KEEP
         return self._write(
@@ -162,9 +176,9 @@ class ContactMemoryStore:
             NotFoundError: What the key wrote is gone.
             InvalidInputError: A part of it breaks a rule.
         """
-        inputs.text("description", description, limit=self._settings.max_line_chars)
-        inputs.identifier("type", type, limit=self._settings.max_id_chars)
-        inputs.identifier("priority", priority, limit=self._settings.max_id_chars)
+        inputs.text("description", description, limit=self._max_line_chars)
+        inputs.identifier("type", type, limit=self._max_id_chars)
+        inputs.identifier("priority", priority, limit=self._max_id_chars)
         related = [] if related_to is None else [related_to.entity_type, related_to.entity_id]
         if related_to is not None:
             self._check_name(related_to)
@@ -223,17 +237,17 @@ class ContactMemoryStore:
             tx,
             own,
             source="operator",
-            max_value_bytes=self._settings.max_value_bytes,
+            max_value_bytes=self._max_value_bytes,
             expected_version=expected_version,
         )
         return writes, own
 
     def _json(self, field: str, value: object) -> Json:
-        return inputs.json_value(field, value, max_bytes=self._settings.max_value_bytes)
+        return inputs.json_value(field, value, max_bytes=self._max_value_bytes)
 
     def _check_name(self, name: EntityRef) -> None:
-        inputs.identifier("entity_type", name.entity_type, limit=self._settings.max_id_chars)
-        inputs.identifier("entity_id", name.entity_id, limit=self._settings.max_id_chars)
+        inputs.identifier("entity_type", name.entity_type, limit=self._max_id_chars)
+        inputs.identifier("entity_id", name.entity_id, limit=self._max_id_chars)
 
 
 def _object(field: str, value: object) -> Mapping[object, object]:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import col, delete, select, update
 
 from agentmem import expiry, idempotency
 from agentmem.changes import Change
 from agentmem.contacts import reading
-from agentmem.contacts.writing import move_version, packed
+from agentmem.contacts.parts import PARTS
+from agentmem.contacts.writing import move_version
 from agentmem.database import RacedError
 from agentmem.models import Scope
-from agentmem.tables import (
-    ContactMemoryRow,
-    ConversationRow,
-    EntityRow,
-    FactRow,
-    MemoryChangeRow,
-    MessageRow,
-    OpenItemRow,
-)
+from agentmem.tables import ContactMemoryRow, ConversationRow, MemoryChangeRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from agentmem.contacts.parts import Part, Same
     from agentmem.transaction import Transaction
-
-Row = TypeVar("Row", FactRow, EntityRow)
 
 
 def move_memory(tx: Transaction, tenant_id: str, loser_id: str, winner_id: str) -> None:
@@ -80,28 +70,11 @@ def _join(tx: Transaction, loser: ContactMemoryRow, winner: ContactMemoryRow) ->
     move_version(tx, winner)
     days = expiry.retention_days(session, winner.tenant_id, winner.agent_id)
 
-    def fact_is_live(row: FactRow) -> bool:
-        return reading.fact_is_live(tx, row, days=days)
-
-    def entity_is_live(row: EntityRow) -> bool:
-        return not expiry.over(row.updated_at, tx.now, days)
-
-    theirs, ours = (session.exec(select(FactRow).where(FactRow.memory_id == one.id)).all() for one in (loser, winner))
-    _newer_stays(session, theirs, ours, winner.id, key=lambda row: row.key, is_live=fact_is_live, joined=_joined_facts)
-    stated, kept = (
-        session.exec(select(EntityRow).where(EntityRow.memory_id == one.id)).all() for one in (loser, winner)
-    )
-    _newer_stays(
-        session,
-        stated,
-        kept,
-        winner.id,
-        key=lambda row: (row.entity_type, row.entity_id),
-        is_live=entity_is_live,
-        joined=_joined_entities,
-    )
-    for table in (OpenItemRow, MessageRow):
-        session.exec(update(table).where(col(table.memory_id) == loser.id).values(memory_id=winner.id))
+    for part in PARTS:
+        if part.same is None:
+            session.exec(update(part.row).where(part.memory_id == loser.id).values(memory_id=winner.id))
+        else:
+            _newer_stays(tx, part, part.same, loser, winner, days=days)
     _join_summaries(loser, winner, now=tx.now, days=days)
     winner.created_at = min(winner.created_at, loser.created_at)
     session.add(winner)
@@ -114,40 +87,25 @@ def _join(tx: Transaction, loser: ContactMemoryRow, winner: ContactMemoryRow) ->
 
 
 def _newer_stays(
-    session: Session,
-    theirs: Iterable[Row],
-    ours: Iterable[Row],
-    memory_id: str,
-    *,
-    key: Callable[[Row], object],
-    is_live: Callable[[Row], bool],
-    joined: Callable[[Row, Row], dict[str, Any]],
+    tx: Transaction, part: Part, same: Same, loser: ContactMemoryRow, winner: ContactMemoryRow, *, days: int | None
 ) -> None:
-    own = {key(row): row for row in ours}
-    for row in filter(is_live, theirs):
-        same = own.get(key(row))
-        if same is None:
-            row.memory_id = memory_id
+    session = tx.session
+    theirs, ours = (
+        session.exec(select(part.row).where(part.memory_id == header.id)).all() for header in (loser, winner)
+    )
+    own = {same.of(row): row for row in ours}
+    for row in theirs:
+        if not reading.is_live(tx, part, row, days=days):
+            continue
+        known = own.get(same.of(row))
+        if known is None:
+            row.memory_id = winner.id
             session.add(row)
-        elif not is_live(same):
-            session.add(same.sqlmodel_update(row.model_dump(exclude={"memory_id"})))
+        elif not reading.is_live(tx, part, known, days=days):
+            session.add(known.sqlmodel_update(row.model_dump(exclude={"memory_id"})))
         else:
-            older, newer = sorted((row, same), key=lambda one: one.updated_at)
-            session.add(same.sqlmodel_update(joined(older, newer) | {"memory_id": memory_id}))
-
-
-def _joined_facts(older: FactRow, newer: FactRow) -> dict[str, Any]:
-    """The newer one, whose version does not go back."""
-    return newer.model_dump() | {"version": max(older.version, newer.version)}
-
-
-def _joined_entities(older: EntityRow, newer: EntityRow) -> dict[str, Any]:
-    """The newer one with the details that only the older one has, which are not to live longer for that."""
-    before, now = json.loads(older.facts), json.loads(newer.facts)
-    joined = newer.model_dump()
-    if not before.keys() <= now.keys():
-        joined |= {"facts": packed({**before, **now}), "updated_at": older.updated_at}
-    return joined
+            older, newer = sorted((row, known), key=lambda one: getattr(one, part.clock))
+            session.add(known.sqlmodel_update(same.joined(older, newer) | {"memory_id": winner.id}))
 
 
 def _join_summaries(loser: ContactMemoryRow, winner: ContactMemoryRow, *, now: datetime, days: int | None) -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+    from agentmem.contacts.parts import Part
     from agentmem.models import Scope
+    from agentmem.tables import Base
     from agentmem.transaction import Snapshot
 
 RECENT_MESSAGES: Final = 20
@@ -86,8 +88,15 @@ def fact_ends(snapshot: Snapshot, row: FactRow, *, days: int | None) -> datetime
     return expiry.fact_ends(row.updated_at, row.expires_at, days=days, most_days=snapshot.max_fact_days)
 
 
+def is_live(snapshot: Snapshot, part: Part, row: Base, *, days: int | None) -> bool:
+    """Return whether a row of a part is not over: a fact has a life of its own beside the agent's retention."""
+    if isinstance(row, FactRow):
+        return fact_is_live(snapshot, row, days=days)
+    return not expiry.over(getattr(row, part.clock), snapshot.now, days)
+
+
 def fact_is_live(snapshot: Snapshot, row: FactRow, *, days: int | None) -> bool:
-    """Whether a fact is not over."""
+    """Return whether a fact is not over."""
     return fact_ends(snapshot, row, days=days) > snapshot.now
 
 

@@ -12,7 +12,6 @@ from agentmem import inputs
 from agentmem.contacts import identity as naming
 from agentmem.contacts.identity import KINDS, SHARED, Identity
 from agentmem.database import RacedError, in_batches, is_postgresql
-from agentmem.display import Values
 from agentmem.errors import BackendError, ConflictError, NotFoundError
 from agentmem.records import Contact, Identifier
 from agentmem.tables import ContactIdentifierRow, ContactRow
@@ -408,7 +407,7 @@ def _missing(field: str) -> NotFoundError:
     )
 
 
-def _contacts(session: Session, rows: Sequence[ContactRow]) -> Values[Contact]:
+def _contacts(session: Session, rows: Sequence[ContactRow]) -> list[Contact]:
     """The rows as values, with what each is known by, oldest first."""
     identifiers: dict[str, list[ContactIdentifierRow]] = {row.id: [] for row in rows}
     for some in in_batches(list(identifiers)):
@@ -417,7 +416,7 @@ def _contacts(session: Session, rows: Sequence[ContactRow]) -> Values[Contact]:
         )
         for row in session.exec(statement).all():
             identifiers[row.contact_id].append(row)
-    return Values(_contact(row, identifiers[row.id]) for row in rows)
+    return [_contact(row, identifiers[row.id]) for row in rows]
 
 
 def _contact(row: ContactRow, identifiers: list[ContactIdentifierRow]) -> Contact:

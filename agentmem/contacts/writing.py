@@ -12,6 +12,7 @@ from sqlmodel import Session, col, delete, select, update
 from agentmem import expiry, inputs
 from agentmem.changes import Change
 from agentmem.contacts import reading
+from agentmem.contacts.parts import packed
 from agentmem.database import RacedError, in_batches
 from agentmem.errors import ConflictError, NotFoundError
 from agentmem.tables import ContactMemoryRow, EntityRow, FactRow, IdempotencyKeyRow, OpenItemRow
@@ -401,11 +402,6 @@ def _kept(given: str | Keep | None, stored: str | None) -> str | None:
 def _same(one: Json, other: Json) -> bool:
     """Whether two values are the same JSON, where True is not 1 and the order of keys says nothing."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def packed(value: Json) -> str:
-    """A value as it is stored."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _holds(row: FactRow | EntityRow, values: Mapping[str, object], *, but: str = "") -> bool:

@@ -115,7 +115,8 @@ class MemoryMiddleware(_Guarding):
         editing = core_memory_tools(self._binding, agent=True) if tools == "all" else []
         own = [recall_tool(self._binding)] if tools else []
         self.tools = [*own, *editing, insert_tool(self._binding)] if tools == "all" else own
-        self._for_user = dict(zip(map(id, editing), core_memory_tools(self._binding, agent=False), strict=False))
+        offered = core_memory_tools(self._binding, agent=False) if editing else []
+        self._for_user: dict[str, BaseTool] = {tool.name: tool for tool in offered}
 
     @property
     def name(self) -> str:
@@ -157,7 +158,7 @@ class MemoryMiddleware(_Guarding):
         """The request's tools; without an agent, the ones that write core memory offer the user's scope only."""
         if run.scope.agent_id is not None:
             return request.tools
-        return [self._for_user.get(id(tool), tool) for tool in request.tools]
+        return [self._for_user.get(tool.name, tool) if isinstance(tool, BaseTool) else tool for tool in request.tools]
 
 
 class ConversationMiddleware(_Guarding):

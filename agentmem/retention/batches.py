@@ -10,6 +10,7 @@ from sqlmodel import Session, and_, col, delete, func, or_, select, update
 
 from agentmem import expiry
 from agentmem.archival.lines import expire
+from agentmem.contacts.parts import PARTS
 from agentmem.database import rows
 from agentmem.tables import (
     ARCHIVAL,
@@ -20,13 +21,10 @@ from agentmem.tables import (
     ContactMemoryRow,
     ContactRow,
     ConversationRow,
-    EntityRow,
     FactRow,
     IdempotencyKeyRow,
     MemoryBlockRow,
     MemoryChangeRow,
-    MessageRow,
-    OpenItemRow,
 )
 
 if TYPE_CHECKING:
@@ -71,14 +69,10 @@ def _of_retention(days: int, *, now: datetime, max_fact_days: int) -> Iterator[t
     memory, talk, entry = ContactMemoryRow, ConversationRow, MemoryChangeRow
     kept = expiry.kept_for(days, memory.tenant_id, memory.agent_id)
     memories = select(memory.id).where(kept)
-    if days < max_fact_days:
-        yield "facts", _deletion(FactRow, col(FactRow.updated_at) <= end, col(FactRow.memory_id).in_(memories))
-    yield "entities", _deletion(EntityRow, col(EntityRow.updated_at) <= end, col(EntityRow.memory_id).in_(memories))
-    yield (
-        "open_items",
-        _deletion(OpenItemRow, col(OpenItemRow.updated_at) <= end, col(OpenItemRow.memory_id).in_(memories)),
-    )
-    yield "messages", _deletion(MessageRow, col(MessageRow.created_at) <= end, col(MessageRow.memory_id).in_(memories))
+    for part in PARTS:
+        if part.row is FactRow and days >= max_fact_days:
+            continue  # no fact lives so long
+        yield part.kind, _deletion(part.row, part.written_at <= end, part.memory_id.in_(memories))
     yield (
         "summaries",
         _emptying(
@@ -171,8 +165,8 @@ def _blank(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
 def _is_empty() -> Iterator[ColumnElement[bool]]:
     """That nothing is under the header of a contact memory, nor in it."""
     yield col(ContactMemoryRow.summary).is_(None)
-    for row in (FactRow, EntityRow, OpenItemRow, MessageRow):
-        yield ~select(row.memory_id).where(row.memory_id == ContactMemoryRow.id).exists()
+    for part in PARTS:
+        yield ~select(part.memory_id).where(part.memory_id == ContactMemoryRow.id).exists()
 
 
 def _longest_retentions(session: Session) -> Sequence[tuple[str, int | None]]:

@@ -14,6 +14,7 @@ from agentmem.aliases import ids_of
 from agentmem.archival.lines import expire
 from agentmem.archival.lines.rows import LineWrites, live_rows
 from agentmem.changes import Change
+from agentmem.contacts.parts import PARTS
 from agentmem.contacts.reading import find_header
 from agentmem.contacts.writing import erase_memory
 from agentmem.conversations.contexts import NO_CONTEXT
@@ -29,13 +30,9 @@ from agentmem.tables import (
     ContactMemoryRow,
     ContactRow,
     ConversationRow,
-    EntityRow,
-    FactRow,
     IdempotencyKeyRow,
     MemoryBlockRow,
     MemoryChangeRow,
-    MessageRow,
-    OpenItemRow,
     SearchIndexRow,
     ThreadRow,
 )
@@ -201,11 +198,8 @@ def _counts(tenant_id: str, ids: Sequence[str]) -> dict[str, SelectOfScalar[int]
     chosen: dict[str, tuple[ColumnElement[bool], ...]] = {
         "blocks, with their histories": (*blocks, col(block.block_type) != ARCHIVAL),
         "archival lines, with their vectors and words": lines,
-        "facts": (col(FactRow.memory_id).in_(below),),
-        "entities": (col(EntityRow.memory_id).in_(below),),
-        "open items": (col(OpenItemRow.memory_id).in_(below),),
+        **{part.label: (part.memory_id.in_(below),) for part in PARTS},
         "summaries": (*memories, col(ContactMemoryRow.summary).is_not(None)),
-        "messages": (col(MessageRow.memory_id).in_(below),),
         "conversations": (col(ConversationRow.tenant_id) == tenant_id, col(ConversationRow.contact_id).in_(ids)),
         "identifiers": (
             col(ContactIdentifierRow.tenant_id) == tenant_id,

@@ -12,11 +12,10 @@ from agentmem.contacts.store import ContactStore
 from agentmem.contacts.writing import MemoryWrites
 from agentmem.database import Database
 from agentmem.models import Scope
-from agentmem.settings import Settings
 from agentmem.tables import AgentSettingsRow, ConversationRow, MemoryChangeRow, MessageRow
 from agentmem.transaction import Transactions, Writer
 
-SETTINGS = Settings()
+LIMITS = {"max_id_chars": 255, "max_line_chars": 8_000, "max_summary_chars": 20_000, "max_value_bytes": 16_384}
 TEST = Writer("test")
 
 
@@ -47,7 +46,7 @@ class Rooms:
         self.database = Database(url)
         self.transactions = Transactions(self.database, clock, max_fact_days=90)
         self.contacts = ContactStore(self.transactions, default_region="US", max_id_chars=255)
-        self.memories = ContactMemoryStore(self.transactions, self.contacts, SETTINGS)
+        self.memories = ContactMemoryStore(self.transactions, self.contacts, **LIMITS)
 
     def run(self, body):
         """What a body gives that is run in a transaction."""

@@ -17,11 +17,10 @@ from agentmem.contacts.identity import Identity
 from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
 from agentmem.models import Scope
-from agentmem.settings import Settings
 from agentmem.tables import ContactIdentifierRow, ContactRow
 
 from ..conftest import environment  # noqa: TID252 - the tests are no installed package
-from .conftest import TEST
+from .conftest import LIMITS, TEST
 
 PHONE, OTHER_PHONE = "+14155550192", "+442079460958"
 HOSTILE = ["%", "*", "_", "../ada", "' OR '1'='1", "ada\n", "ADA", "x" * 10_240]
@@ -309,7 +308,7 @@ def test_nothing_is_written_to_a_contact_that_was_merged_in_between(rooms, clock
     for name in ("ada", "bob"):
         rooms.person(name)
     rooms.contacts = Merged(rooms.transactions, default_region="US", max_id_chars=255)
-    rooms.memories = ContactMemoryStore(rooms.transactions, rooms.contacts, Settings())
+    rooms.memories = ContactMemoryStore(rooms.transactions, rooms.contacts, **LIMITS)
     if write == "resolve":
         rooms.meet(user_id="ada", phone=PHONE)
     elif write == "link":

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -105,6 +106,25 @@ async def test_a_middleware_without_an_agent_offers_what_the_run_has(mem, run):
     assert [scope.get("enum") for scope in scopes[0]] == [None, None]
     assert [scope.get("const") for scope in scopes[0]] == ["user", "user"]
     assert [scope.get("enum") for scope in scopes[1]] == [["user", "agent"]] * 2
+
+
+class Copying(AgentMiddleware):
+    """Another package's middleware, which hands its own copies of the tools on."""
+
+    def wrap_model_call(self, request, handler):
+        copies = [tool.model_copy(update={"description": f"{tool.description}!"}) for tool in request.tools]
+        return handler(request.override(tools=copies))
+
+
+def test_a_middleware_before_it_that_copies_tools_brings_the_agents_scope_to_nobody(mem):
+    model = scripted("ok")
+    middleware = [Copying(), MemoryMiddleware(mem, tools="all")]
+    create_agent(model, middleware=middleware, context_schema=MemoryContext).invoke(said("hi"), context=ada())
+
+    (bound,) = model.bound_tools
+    offered = {tool["function"]["name"]: tool["function"]["parameters"]["properties"].get("scope") for tool in bound}
+    assert offered["core_memory_append"].get("const") == offered["core_memory_replace"].get("const") == "user"
+    assert "recall" in offered
 
 
 def test_a_model_that_names_another_user_changes_nothing(way, mem, memory):
