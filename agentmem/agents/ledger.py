@@ -55,7 +55,7 @@ class RefusedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMessages:
     """What is known of the messages of one thread.
 
     Args:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, delete, select
 
 from agentmem import inputs
 from agentmem.agents.graphs import ForeignThreadError, fingerprint, key_of
-from agentmem.agents.ledger import DIGEST_LENGTH, DOUBT, MOST_KEPT, MOST_REFUSED, Known
+from agentmem.agents.ledger import DIGEST_LENGTH, DOUBT, MOST_KEPT, MOST_REFUSED, KnownMessages
 from agentmem.aliases import current_user, ids_of
 from agentmem.database import in_batches, rows
 from agentmem.errors import InvalidInputError
@@ -40,7 +40,7 @@ class ThreadStore:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def find(self, scope: Scope, thread_id: str) -> Known | None:
+    def find(self, scope: Scope, thread_id: str) -> KnownMessages | None:
         """What is known of someone's own thread; `None` where nobody began it.
 
         Raises:
@@ -50,7 +50,7 @@ class ThreadStore:
         with self._transactions.read() as snapshot:
             return _found(snapshot.session, scope, key_of(thread_id))
 
-    def claim(self, scope: Scope, thread_id: str) -> Known:
+    def claim(self, scope: Scope, thread_id: str) -> KnownMessages:
         """Make a thread someone's that nobody began; of two who do it at once, one comes second.
 
         Returns:
@@ -63,7 +63,7 @@ class ThreadStore:
         inputs.text("thread_id", thread_id, empty=True)
         key = key_of(thread_id)
 
-        def body(tx: Transaction) -> Known:
+        def body(tx: Transaction) -> KnownMessages:
             session = tx.session
             tx.lock(scope.tenant_id, scope.user_id)
             found = _found(session, scope, key)
@@ -74,7 +74,7 @@ class ThreadStore:
             )
             session.add(row)
             session.flush()  # a second one is refused by the key, and reads again
-            return Known((), _refused(session, key))
+            return KnownMessages((), _refused(session, key))
 
         return self._transactions.write(body, writer=_AGENT)
 
@@ -108,7 +108,7 @@ class ThreadStore:
         def body(tx: Transaction) -> None:
             session = tx.session
             found = rows(session, _THREAD, key=key)
-            known = Known(_digests(next((row.ledger for row in found if row.ledger), "")), _keys(found))
+            known = KnownMessages(_digests(next((row.ledger for row in found if row.ledger), "")), _keys(found))
             left = known.unknown(refused.digests) if known.own else refused.turn
             # What refused it may be shown a part of the thread alone.
             _add_refused(session, key, [DOUBT, *refused.calls, *left])
@@ -198,7 +198,7 @@ def _delete(session: Session, keys: Sequence[str]) -> None:
     session.exec(delete(RefusedMessageRow).where(col(RefusedMessageRow.thread_key).in_(keys)))
 
 
-def _found(session: Session, scope: Scope, key: str) -> Known | None:
+def _found(session: Session, scope: Scope, key: str) -> KnownMessages | None:
     found = rows(session, _THREAD, key=key)
     owner = next((row for row in found if row.tenant_id is not None), None)
     if owner is None:  # others left something in it, and nobody began it
@@ -208,7 +208,7 @@ def _found(session: Session, scope: Scope, key: str) -> Known | None:
     refused = _keys(found)
     if len(refused) >= MOST_REFUSED:
         raise InvalidInputError("others left too much in this thread", field="thread_id", advice="start a new one")
-    return Known(_digests(owner.ledger), refused)
+    return KnownMessages(_digests(owner.ledger), refused)
 
 
 def _keys(found: Iterable[Any]) -> frozenset[str]:

@@ -37,7 +37,7 @@ class DemoFailedError(AgentMemError):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StoryStep:
     """One step: what it is about, and what plays it and tells its facts."""
 
     title: str
@@ -80,16 +80,16 @@ class Story:
         return f"{chat} All else is real: the embeddings, SQLite, Chroma and LangGraph."
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[StoryStep]:
         """The steps, to be played in order."""
         return [
-            Step("Two conversations are remembered", self._remember),
-            Step("Core memory is in every prompt", self._core),
-            Step("The model recalls what it needs", self._recall),
-            Step("Or it is reminded, without asking", self._remind),
-            Step("Two edits at once: none is lost", self._edit),
-            Step("Another process remembers too", self._elsewhere),
-            Step("Chroma gives the same answer", self._index),
+            StoryStep("Two conversations are remembered", self._remember),
+            StoryStep("Core memory is in every prompt", self._core),
+            StoryStep("The model recalls what it needs", self._recall),
+            StoryStep("Or it is reminded, without asking", self._remind),
+            StoryStep("Two edits at once: none is lost", self._edit),
+            StoryStep("Another process remembers too", self._elsewhere),
+            StoryStep("Chroma gives the same answer", self._index),
         ]
 
     @property

@@ -276,7 +276,7 @@ class ClientAgents:
         options: RunOptions | None,
         thread_id: str | None,
         config: Mapping[str, Any] | None,
-    ) -> _Call:
+    ) -> _GraphCall:
         self._container.require_open()
         limit = self._container.settings.max_id_chars
         inputs.identifier("agent_id", agent_id, limit=limit)
@@ -293,9 +293,9 @@ class ClientAgents:
             "context": MemoryContext(user_id=self._user_id, agent_id=agent_id, memory_policy=policy),
         }
         scope = Scope(self._tenant_id, self._user_id, agent_id)
-        return _Call(graph, arguments, Told(self._container.database.url, scope, thread), policy)
+        return _GraphCall(graph, arguments, Told(self._container.database.url, scope, thread), policy)
 
-    def _find(self, call: _Call, record: RunRecord) -> bool | None:
+    def _find(self, call: _GraphCall, record: RunRecord) -> bool | None:
         """Whether the thread is the user's; False where it is nobody's, `None` where that cannot be found out."""
         try:
             return self._container.threads.find(call.told.scope, call.told.thread_id) is not None
@@ -305,7 +305,7 @@ class ClientAgents:
             record.degraded = True
             return None
 
-    def _claim(self, call: _Call, record: RunRecord, snapshot: Any, *, is_free: bool) -> None:  # noqa: ANN401 - LangGraph's StateSnapshot
+    def _claim(self, call: _GraphCall, record: RunRecord, snapshot: Any, *, is_free: bool) -> None:  # noqa: ANN401 - LangGraph's StateSnapshot
         """Make the thread the user's before LangGraph stores anything in it; no node could do it in time.
 
         One from before threads had rows is whose its state says. Where memory is
@@ -329,7 +329,7 @@ class ClientAgents:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _GraphCall:
     """One run that is to be: of which graph, with what, and what its client says about it."""
 
     graph: Graph

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedFact:
     """A fact that was compared with the stored ones.
 
     Args:
@@ -62,7 +62,7 @@ class NoEntryError(Exception):
     """A fact that was to confirm a line has to be one of its own, and none was made of it."""
 
 
-def decide_lines(compared: Sequence[Compared], standing: Collection[str], fresh: Mapping[str, str]) -> Lines:
+def decide_lines(compared: Sequence[ComparedFact], standing: Collection[str], fresh: Mapping[str, str]) -> Lines:
     """Return what becomes of facts on the lines that are there now.
 
     Args:

@@ -25,7 +25,7 @@ from agentmem.contacts.reading import message, read_memory
 from agentmem.contacts.writing import KEEP, MemoryWrites
 from agentmem.conversations import contexts
 from agentmem.conversations.claims import READER, Claims, close, own
-from agentmem.conversations.deciding import Compared, NoEntryError, decide_lines, decide_memory
+from agentmem.conversations.deciding import ComparedFact, NoEntryError, decide_lines, decide_memory
 from agentmem.errors import (
     AgentMemError,
     BackendError,
@@ -87,11 +87,11 @@ class _ShownToModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Proposal:
+class _Prepared:
     """What the model proposed, the facts compared with the stored ones; a final one is asked about no more."""
 
     extracted: Extracted
-    compared: Sequence[Compared]
+    compared: Sequence[ComparedFact]
     final: bool
 
 
@@ -206,12 +206,12 @@ class Learning:
         facts = [(fact, self._same(read, fact)) for fact in extracted.facts]
         compared = self._compared(claimed, read, facts, every=False)
         try:
-            return self._write(claimed, read, _Proposal(extracted, compared, final))
+            return self._write(claimed, read, _Prepared(extracted, compared, final))
         except NoEntryError:
             compared = self._compared(claimed, read, facts, every=True)
-            return self._write(claimed, read, _Proposal(extracted, compared, final))
+            return self._write(claimed, read, _Prepared(extracted, compared, final))
 
-    def _write(self, claimed: Claimed, read: _ShownToModel, proposal: _Proposal) -> bool:
+    def _write(self, claimed: Claimed, read: _ShownToModel, proposal: _Prepared) -> bool:
         writer = replace(READER, conversation_id=claimed.id)
         return self._transactions.write(lambda tx: self._apply(tx, claimed, read, proposal), writer=writer)
 
@@ -248,7 +248,7 @@ class Learning:
 
     def _compared(
         self, claimed: Claimed, read: _ShownToModel, facts: Sequence[tuple[Learned, Sequence[str]]], *, every: bool
-    ) -> list[Compared]:
+    ) -> list[ComparedFact]:
         """The facts with what they are as lines, embedded: those that are new, or every one."""
         new = [fact for fact, same in facts if every or fact.supersedes is not None or not same]
         drafts = [
@@ -262,7 +262,7 @@ class Learning:
             for fact in new
         ]
         entries = {id(fact): entry for fact, entry in zip(new, self._archival.entries(drafts), strict=True)}
-        return [Compared(fact, same, entries.get(id(fact))) for fact, same in facts]
+        return [ComparedFact(fact, same, entries.get(id(fact))) for fact, same in facts]
 
     def _same(self, read: _ShownToModel, fact: Learned) -> list[str]:
         """The stored facts that say the same."""
@@ -273,7 +273,7 @@ class Learning:
         stored = {match.id: match.content for match in found} | dict(read.newest)
         return [line_id for line_id, text in stored.items() if alike(text, fact.text)]
 
-    def _apply(self, tx: Transaction, claimed: Claimed, read: _ShownToModel, proposal: _Proposal) -> bool:
+    def _apply(self, tx: Transaction, claimed: Claimed, read: _ShownToModel, proposal: _Prepared) -> bool:
         """Write what can be written of it, if the conversation is still this worker's."""
         session = tx.session
         tx.lock(read.scope.tenant_id, read.scope.user_id)
@@ -299,7 +299,7 @@ class Learning:
         self._archival.learn(tx, read.scope, add=lines.add, confirm=lines.confirm, supersede=lines.supersede)
         return True
 
-    def _decided(self, tx: Transaction, read: _ShownToModel, proposal: _Proposal) -> Lines:
+    def _decided(self, tx: Transaction, read: _ShownToModel, proposal: _Prepared) -> Lines:
         """What becomes of lines, on those that are there now: nobody else writes to them before this transaction ends.
 
         Raises:

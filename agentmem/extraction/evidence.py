@@ -11,7 +11,7 @@ from agentmem.text.overlap import Vocabulary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agentmem.extraction.prompt import Known, Transcript
+    from agentmem.extraction.prompt import KnownMemory, Transcript
     from agentmem.extraction.windows import Turn
 
 
@@ -32,7 +32,7 @@ class Sources:
     memory: Sequence[Vocabulary]
 
     @classmethod
-    def of(cls, transcript: Transcript, known: Known, recalled: Iterable[str]) -> Sources:
+    def of(cls, transcript: Transcript, known: KnownMemory, recalled: Iterable[str]) -> Sources:
         """The sources of a conversation.
 
         Args:

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from agentmem.errors import ExtractionError
 from agentmem.extraction.evidence import Sources
 from agentmem.extraction.extracted import Extracted
-from agentmem.extraction.judge import Judge
-from agentmem.extraction.prompt import INSTRUCTIONS, Known, Transcript, shown, turn_line
+from agentmem.extraction.prompt import INSTRUCTIONS, KnownMemory, Transcript, shown, turn_line
 from agentmem.extraction.proposal import Proposal
 from agentmem.extraction.refusals import is_refusal
 from agentmem.extraction.rules import Bounds
+from agentmem.extraction.validator import Validator
 from agentmem.extraction.windows import Turn, windows
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ class Extractor:
         said = Transcript.of(transcript)
         if all(turn.role != "user" for turn in said.turns):
             return Extracted()
-        known = Known.of(memory, known_lines)
-        judge = Judge(known, Sources.of(said, known, recalled), at=at, bounds=self._bounds)
+        known = KnownMemory.of(memory, known_lines)
+        validator = Validator(known, Sources.of(said, known, recalled), at=at, bounds=self._bounds)
         so_far = Extracted()
         for window in windows(said.turns, budget=self._budget, count=_tokens):
             proposal = self._ask(shown(window, known, so_far, at=at))
-            so_far = judge.judge(proposal, window, so_far)
+            so_far = validator.validate(proposal, window, so_far)
         return so_far
 
     def _ask(self, prompt: str) -> Proposal:

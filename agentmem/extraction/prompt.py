@@ -74,7 +74,7 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMemory:
     """What the model is told is known; it names facts and open items by their numbers, from 1.
 
     Args:
@@ -88,7 +88,7 @@ class Known:
     items: tuple[str, ...]
 
     @classmethod
-    def of(cls, memory: ContactMemory, lines: Mapping[str, str]) -> Known:
+    def of(cls, memory: ContactMemory, lines: Mapping[str, str]) -> KnownMemory:
         """What is known, cut to what is shown."""
         shown = dict(list(lines.items())[: len(list(_within(lines.values())))])
         items = memory.open_items[: len(list(_within(item.description for item in memory.open_items)))]
@@ -128,7 +128,7 @@ def turn_line(turn: Turn) -> str:
     return f'<turn number="{turn.number}" role="{turn.role}">{escape(turn.text)}</turn>'
 
 
-def shown(window: Sequence[Turn], known: Known, so_far: Extracted, *, at: datetime) -> str:
+def shown(window: Sequence[Turn], known: KnownMemory, so_far: Extracted, *, at: datetime) -> str:
     """One window of a conversation, after what is known, with what was noted of the windows before it."""
     opened = f'<conversation date="{at.date().isoformat()}" weekday="{at:%A}" time="{at:%H:%M} UTC">'
     facts = [*map(_cut, known.lines.values()), *(fact.text for fact in so_far.facts)]
@@ -176,7 +176,7 @@ def _pairs(facts: Mapping[str, Json]) -> list[str]:
     return [f"{key}: {written(value)}" for key, value in facts.items() if value is not None]
 
 
-def _entities(known: Known, so_far: Extracted) -> list[str]:
+def _entities(known: KnownMemory, so_far: Extracted) -> list[str]:
     """Every entity on one line, the latest changes last."""
     lines = [
         f"{one.entity_type} {one.entity_id}: "
@@ -194,6 +194,6 @@ def _details(facts: Mapping[str, Json], texts: Mapping[str, str | None]) -> list
     return [*_pairs(facts), *(f"{name}: {text}" for name, text in texts.items() if text)]
 
 
-def _items(known: Known, so_far: Extracted) -> list[str]:
+def _items(known: KnownMemory, so_far: Extracted) -> list[str]:
     items: list[OpenItem | NewItem] = [*known.memory.open_items[: len(known.items)], *so_far.open_items]
     return [_cut(f"({item.type}, {item.priority}) {item.description}") for item in items]

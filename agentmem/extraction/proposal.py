@@ -2,7 +2,7 @@
 
 The schema is one that providers' strict tool calling takes: no free-form
 objects, no numeric limits, no unions but with null. What is left out is not
-changed. Code checks everything afterwards (`agentmem.extraction.judge`).
+changed. Code checks everything afterwards (`agentmem.extraction.validator`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _SENSITIVE = (
 )
 
 
-class _Part(BaseModel):
+class _Proposed(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
-class FactProposal(_Part):
+class FactProposal(_Proposed):
     """One durable fact about the caller."""
 
     fact: str = Field(
@@ -35,7 +35,7 @@ class FactProposal(_Part):
     )
 
 
-class ContactFactProposal(_Part):
+class ContactFactProposal(_Proposed):
     """One structured key-value fact about the caller."""
 
     key: str = Field(
@@ -48,7 +48,7 @@ class ContactFactProposal(_Part):
     sensitive: bool = Field(default=False, description=_SENSITIVE)
 
 
-class EntityFactProposal(_Part):
+class EntityFactProposal(_Proposed):
     """One detail of an entity."""
 
     key: str = Field(description="A short name in snake_case: order_number, carrier, expected_delivery.")
@@ -57,7 +57,7 @@ class EntityFactProposal(_Part):
     )
 
 
-class EntityProposal(_Part):
+class EntityProposal(_Proposed):
     """One thing that is talked about over several conversations: an order, an appointment, a ticket."""
 
     entity_type: str = Field(description="What it is, in snake_case: order, appointment, ticket.")
@@ -72,14 +72,14 @@ class EntityProposal(_Part):
     sensitive: bool = Field(default=False, description=_SENSITIVE)
 
 
-class RelatedEntity(_Part):
+class RelatedEntity(_Proposed):
     """The entity that an open item is about."""
 
     entity_type: str
     entity_id: str
 
 
-class OpenItemProposal(_Part):
+class OpenItemProposal(_Proposed):
     """One thing that was promised or is still to be done after the conversation."""
 
     description: str = Field(description="What is to be done, in one sentence.")
@@ -90,7 +90,7 @@ class OpenItemProposal(_Part):
     sensitive: bool = Field(default=False, description=_SENSITIVE)
 
 
-class Proposal(_Part):
+class Proposal(_Proposed):
     """What to remember of the conversation. Leave a list empty rather than fill it with what will not matter."""
 
     facts: list[FactProposal] = Field(

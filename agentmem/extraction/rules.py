@@ -27,14 +27,14 @@ MOST_CHANGES: Final = 20
 """How many changes of each other kind, and of the details of one entity."""
 
 SENSITIVE: Final = "it is sensitive"
-TAKEN: Final = "its words come from tool output or recalled memory"
+COPIED: Final = "its words come from tool output or recalled memory"
 
 _MARKUP: Final = re.compile(r"</?[A-Za-z][\w:-]*(?:[\s/>]|$)|<[!?]|\{\{|\{%|\{#|\$\{")
 _UNSEEN: Final = {"Cc", "Cf", "Co", "Cs"}
 _JOINERS: Final = "\u200c\u200d"  # Indic scripts and emoji are spelled with them
 
 
-class RefusedError(Exception):
+class RuleBrokenError(Exception):
     """A proposal breaks a rule; the message says which, without its content."""
 
 
@@ -60,7 +60,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RuleContext:
     """What the proposals for one window are checked against, and why some were refused.
 
     Args:
@@ -73,7 +73,7 @@ class Asked:
     refused: list[str] = field(default_factory=list[str])
 
     @classmethod
-    def of(cls, window: Iterable[Turn], proposal: Proposal) -> Asked:
+    def of(cls, window: Iterable[Turn], proposal: Proposal) -> RuleContext:
         """The turns of a window, and the words of what the model flagged."""
         said = [
             *(one.fact for one in proposal.facts if one.sensitive),
@@ -88,39 +88,39 @@ class Asked:
         for proposal in proposals:
             try:
                 check(proposal)
-            except RefusedError as reason:
+            except RuleBrokenError as reason:
                 self.refused.append(f"{kind}: {reason}")
 
     def cited(self, numbers: Sequence[int]) -> list[Turn]:
         """The turns that a proposal cites."""
         if not numbers:
-            raise RefusedError("it cites no turn")
+            raise RuleBrokenError("it cites no turn")
         if any(number not in self.turns for number in numbers):
-            raise RefusedError("it cites a turn that was not shown")
+            raise RuleBrokenError("it cites a turn that was not shown")
         return [self.turns[number] for number in numbers]
 
     def check_sensitive(self, text: str, claim: frozenset[str], *, flag: bool = False) -> None:
         """Refuse what is flagged, holds a structured secret, or says again what was flagged elsewhere."""
         if flag or secrets(text) or any(words <= claim for words in self.flagged):
-            raise RefusedError(SENSITIVE)
+            raise RuleBrokenError(SENSITIVE)
 
 
 def plain(text: str) -> str:
     """A text on one line; what looks like markup or hides from a reader is refused."""
     line = " ".join(text.split())
     if not line:
-        raise RefusedError("it is empty")
+        raise RuleBrokenError("it is empty")
     if _MARKUP.search(line):
-        raise RefusedError("it holds markup")
+        raise RuleBrokenError("it holds markup")
     if any(unicodedata.category(character) in _UNSEEN and character not in _JOINERS for character in line):
-        raise RefusedError("it holds characters that cannot be seen")
+        raise RuleBrokenError("it holds characters that cannot be seen")
     return line
 
 
 def check_room(count: int) -> None:
     """Refuse what would be one more than the most."""
     if count > MOST_CHANGES:
-        raise RefusedError(f"there are more than {MOST_CHANGES}")
+        raise RuleBrokenError(f"there are more than {MOST_CHANGES}")
 
 
 def written(value: Json) -> str:
@@ -135,9 +135,9 @@ def typed(text: str, *, like: Json) -> Json:
     try:
         value = cast("Json", json.loads(text))
     except (ValueError, RecursionError):
-        raise RefusedError("its value is not of the type that it had") from None
+        raise RuleBrokenError("its value is not of the type that it had") from None
     if _kind(value) is not _kind(like):
-        raise RefusedError("its value is not of the type that it had")
+        raise RuleBrokenError("its value is not of the type that it had")
     return value
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from agentmem.agents.graphs import Told
-    from agentmem.agents.ledger import Known
+    from agentmem.agents.ledger import KnownMessages
     from agentmem.client.store import AgentMem
     from agentmem.client.wiring import Container
     from agentmem.langgraph.run import AnyRuntime, Run
@@ -94,7 +94,7 @@ def note_answer(run: Run, messages: Sequence[BaseMessage]) -> None:
         _note(run, run.thread_id, SortedOut([digest(message) for message in messages], (), is_settled=False))
 
 
-def _own(run: Run, state: object) -> Known | None:
+def _own(run: Run, state: object) -> KnownMessages | None:
     """What is known of a run's own thread; `None` where nothing can be."""
     begun_by = str(channel(state, "memory_scope", ""))
     threads = behind(run.mem).threads
@@ -115,7 +115,7 @@ def _own(run: Run, state: object) -> Known | None:
         return None
 
 
-def _looked_at(run: Run, known: Known, messages: Sequence[BaseMessage]) -> Left:
+def _looked_at(run: Run, known: KnownMessages, messages: Sequence[BaseMessage]) -> Left:
     """Note which messages of its state a step sees for the first time, and tell those of others."""
     digests = [digest(message) for message in messages]
     sorted_out = known.sort_out(digests, _said(messages, digests), is_resumed=_is_resumed())

@@ -28,7 +28,7 @@ _Content = Annotated[str, Field(min_length=1, description="What to add: short an
 _Block = Annotated[str, Field(description='The name of the block, as core memory shows it; "core" if unsure.')]
 
 
-class _Recall(BaseModel):
+class _RecallArguments(BaseModel):
     query: Annotated[str, Field(min_length=1, description="What to look for, in plain words.")]
     limit: _RecallLimit = DEFAULT_LIMIT
 
@@ -128,7 +128,7 @@ def recall_tool(binding: Binding) -> BaseTool:
         "recall",
         "Search what is remembered from earlier conversations with this user. Use it when an answer may depend on "
         "something said or done before that is not in view.",
-        _Recall,
+        _RecallArguments,
         _recall,
         unavailable=rendering.RECALL_UNAVAILABLE,
     )

@@ -8,10 +8,10 @@ import pytest
 
 from agentmem.extraction.evidence import Sources
 from agentmem.extraction.extracted import Extracted
-from agentmem.extraction.judge import Judge
-from agentmem.extraction.prompt import Known, Transcript
+from agentmem.extraction.prompt import KnownMemory, Transcript
 from agentmem.extraction.proposal import Proposal
 from agentmem.extraction.rules import Bounds
+from agentmem.extraction.validator import Validator
 from agentmem.records import ContactMemory, Entity, EntityRef, Message, OpenItem
 
 AT = datetime(2025, 7, 22, 10, 30, tzinfo=UTC)
@@ -70,8 +70,8 @@ def judged(said, memory):
 
     def judge(proposal, *, talk=TALK, known=None, lines=None, recalled=(), so_far=None, bounds=None):
         transcript = Transcript.of(said(*talk))
-        shown = Known.of(known or memory(), lines or {})
-        judge = Judge(shown, Sources.of(transcript, shown, recalled), at=AT, bounds=bounds or Bounds())
-        return judge.judge(Proposal.model_validate(proposal), transcript.turns, so_far or Extracted())
+        shown = KnownMemory.of(known or memory(), lines or {})
+        validator = Validator(shown, Sources.of(transcript, shown, recalled), at=AT, bounds=bounds or Bounds())
+        return validator.validate(Proposal.model_validate(proposal), transcript.turns, so_far or Extracted())
 
     return judge

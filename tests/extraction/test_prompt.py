@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmem.extraction.extracted import EntityChange, Extracted, Learned, NewItem
-from agentmem.extraction.prompt import INSTRUCTIONS, Known, Transcript, shown, turn_line
+from agentmem.extraction.prompt import INSTRUCTIONS, KnownMemory, Transcript, shown, turn_line
 from agentmem.extraction.windows import Turn
 from agentmem.rendering import unescape
 
@@ -20,7 +20,7 @@ TURN = re.compile(r'<turn number="(\d+)" role="(user|assistant)">(.*)</turn>')
 def prompt(said, memory, at):
     def prompt(*turns, known=None, lines=None, so_far=None):
         transcript = Transcript.of(said(*turns))
-        return shown(transcript.turns, Known.of(known or memory(), lines or {}), so_far or Extracted(), at=at)
+        return shown(transcript.turns, KnownMemory.of(known or memory(), lines or {}), so_far or Extracted(), at=at)
 
     return prompt
 
@@ -93,7 +93,7 @@ def test_what_is_not_known_takes_no_room(prompt):
 def test_what_is_known_is_cut_to_what_fits_and_only_what_is_shown_has_a_number(memory, open_item):
     lines = {f"l{number}": "x" * 499 for number in range(20)}
     items = tuple(open_item(f"i{number}", "x" * 1000) for number in range(20))
-    known = Known.of(memory(open_items=items), lines)
+    known = KnownMemory.of(memory(open_items=items), lines)
     assert len(known.lines) == len(known.items) == 8
 
 

@@ -25,12 +25,12 @@ from agentmem import inputs
 from agentmem.errors import InvalidInputError
 from agentmem.extraction.extracted import EntityChange, Extracted, Learned, NewItem
 from agentmem.extraction.rules import (
+    COPIED,
     MOST_FACTS,
     SENSITIVE,
-    TAKEN,
-    Asked,
     Bounds,
-    RefusedError,
+    RuleBrokenError,
+    RuleContext,
     check_room,
     plain,
     typed,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agentmem.extraction.evidence import Sources
-    from agentmem.extraction.prompt import Known
+    from agentmem.extraction.prompt import KnownMemory
     from agentmem.extraction.proposal import (
         ContactFactProposal,
         EntityFactProposal,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from agentmem.extraction.windows import Turn
 
 
-class Judge:
+class Validator:
     """The rules, for one conversation.
 
     Args:
@@ -68,7 +68,7 @@ class Judge:
         bounds: The most characters.
     """
 
-    def __init__(self, known: Known, sources: Sources, *, at: datetime, bounds: Bounds) -> None:
+    def __init__(self, known: KnownMemory, sources: Sources, *, at: datetime, bounds: Bounds) -> None:
         self._known = known
         self._sources = sources
         self._at = at
@@ -76,56 +76,58 @@ class Judge:
         self._entities = {EntityRef(one.entity_type, one.entity_id): one for one in known.memory.entities}
         self._by_words = {overlap.tokens(text): line_id for line_id, text in known.lines.items()}
 
-    def judge(self, proposal: Proposal, window: Sequence[Turn], so_far: Extracted) -> Extracted:
+    def validate(self, proposal: Proposal, window: Sequence[Turn], so_far: Extracted) -> Extracted:
         """What was extracted so far, with what of the next window's proposal is kept on top of it."""
-        asked = Asked.of(window, proposal)
-        entities = self._entity_changes(proposal.entities, asked, so_far)
-        items, resolved = self._items(proposal, asked, so_far, entities)
+        context = RuleContext.of(window, proposal)
+        entities = self._entity_changes(proposal.entities, context, so_far)
+        items, resolved = self._items(proposal, context, so_far, entities)
         return Extracted(
-            facts=self._facts(proposal.facts, asked, so_far),
-            contact_facts=self._contact_facts(proposal.contact_facts, asked, so_far),
-            summary=self._summary(proposal.summary, asked, so_far),
+            facts=self._facts(proposal.facts, context, so_far),
+            contact_facts=self._contact_facts(proposal.contact_facts, context, so_far),
+            summary=self._summary(proposal.summary, context, so_far),
             entities=tuple(entities.values()),
             open_items=items,
             resolved_items=resolved,
-            refused=(*so_far.refused, *asked.refused),
+            refused=(*so_far.refused, *context.refused),
         )
 
     # --- facts about the caller ------------------------------------------------------------------------------------
 
-    def _facts(self, proposals: Iterable[FactProposal], asked: Asked, so_far: Extracted) -> tuple[Learned, ...]:
+    def _facts(self, proposals: Iterable[FactProposal], context: RuleContext, so_far: Extracted) -> tuple[Learned, ...]:
         facts = list(so_far.facts)
 
         def check(proposal: FactProposal) -> None:
-            fact, instead_of = self._fact(proposal, asked, so_far.facts)
+            fact, instead_of = self._fact(proposal, context, so_far.facts)
             if instead_of in facts:
                 facts.remove(instead_of)
             same = next((one for one in facts if overlap.tokens(one.text) == overlap.tokens(fact.text)), None)
             if same is not None:
                 facts[facts.index(same)] = replace(same, confidence=max(same.confidence, fact.confidence))
             elif fact.supersedes is not None and fact.supersedes in {one.supersedes or one.confirms for one in facts}:
-                raise RefusedError("the known fact it replaces is spoken for by another")
+                raise RuleBrokenError("the known fact it replaces is spoken for by another")
             else:
                 facts.append(fact)
 
-        asked.each("fact", proposals, check)
+        context.each("fact", proposals, check)
         surest = sorted(facts, key=lambda fact: -fact.confidence)[:MOST_FACTS]
-        asked.refused.extend(["fact: it is not among the five surest"] * (len(facts) - len(surest)))
+        context.refused.extend(["fact: it is not among the five surest"] * (len(facts) - len(surest)))
         return tuple(fact for fact in facts if fact in surest)
 
-    def _fact(self, proposal: FactProposal, asked: Asked, so_far: Sequence[Learned]) -> tuple[Learned, Learned | None]:
+    def _fact(
+        self, proposal: FactProposal, context: RuleContext, so_far: Sequence[Learned]
+    ) -> tuple[Learned, Learned | None]:
         """The fact, and the one of an earlier window that it takes the place of."""
         if not 0 <= proposal.confidence <= 1:  # nor is NaN
-            raise RefusedError("its confidence is not from 0 to 1")
-        cited = asked.cited(proposal.evidence)
+            raise RuleBrokenError("its confidence is not from 0 to 1")
+        cited = context.cited(proposal.evidence)
         if all(turn.role != "user" for turn in cited):
-            raise RefusedError("it cites nothing that the caller said")
+            raise RuleBrokenError("it cites nothing that the caller said")
         text = self._text(proposal.fact, self._bounds.fact_chars)
         line_id, earlier = self._replaced(proposal.replaces, so_far)
         claim = overlap.content_terms(text)
-        asked.check_sensitive(text, claim, flag=proposal.sensitive)
+        context.check_sensitive(text, claim, flag=proposal.sensitive)
         if self._sources.gave(claim, cited, of_caller=True, replaces=line_id):
-            raise RefusedError(TAKEN)
+            raise RuleBrokenError(COPIED)
         if (confirmed := self._by_words.get(overlap.tokens(text))) is not None:
             return Learned(text, proposal.confidence, confirms=confirmed), earlier
         if earlier is not None:
@@ -137,37 +139,37 @@ class Judge:
             return None, None
         shown: list[str | Learned] = [*self._known.lines, *so_far]
         if not 1 <= number <= len(shown):
-            raise RefusedError("it replaces a number that was not shown")
+            raise RuleBrokenError("it replaces a number that was not shown")
         named = shown[number - 1]
         return (named, None) if isinstance(named, str) else (None, named)
 
     # --- contact memory ----------------------------------------------------------------------------------------------
 
     def _contact_facts(
-        self, proposals: Iterable[ContactFactProposal], asked: Asked, so_far: Extracted
+        self, proposals: Iterable[ContactFactProposal], context: RuleContext, so_far: Extracted
     ) -> Mapping[str, Json]:
         facts = dict(so_far.contact_facts)
         current = {**self._known.memory.facts, **so_far.contact_facts}
 
         def check(proposal: ContactFactProposal) -> None:
-            cited = asked.cited(proposal.evidence)
-            key, value = self._pair(proposal, current, asked, flag=proposal.sensitive)
+            cited = context.cited(proposal.evidence)
+            key, value = self._pair(proposal, current, context, flag=proposal.sensitive)
             if value is None and current.get(key) is None:
-                raise RefusedError("there is no such key to remove")
+                raise RuleBrokenError("there is no such key to remove")
             claim = overlap.content_terms(written(value)) or overlap.content_terms(_spoken(key))
             if value is not None and self._sources.gave(claim, cited):
-                raise RefusedError(TAKEN)
+                raise RuleBrokenError(COPIED)
             check_room(len({*facts, key}))
             facts[key] = value
 
-        asked.each("contact fact", proposals, check)
+        context.each("contact fact", proposals, check)
         return facts
 
     def _pair(
         self,
         proposal: ContactFactProposal | EntityFactProposal,
         current: Mapping[str, Json],
-        asked: Asked,
+        context: RuleContext,
         *,
         flag: bool = False,
     ) -> tuple[str, Json]:
@@ -176,21 +178,21 @@ class Judge:
         try:
             inputs.fact_key("key", key, limit=self._bounds.id_chars)
         except InvalidInputError:
-            raise RefusedError("its key is not one that can be kept") from None
+            raise RuleBrokenError("its key is not one that can be kept") from None
         if proposal.value is None:
             return key, None
         value = typed(proposal.value, like=current.get(key))
         text = self._text(written(value), self._bounds.text_chars)
-        asked.check_sensitive(f"{_spoken(key)}: {text}", overlap.content_terms(text), flag=flag)
+        context.check_sensitive(f"{_spoken(key)}: {text}", overlap.content_terms(text), flag=flag)
         try:
             kept = inputs.json_value(
                 "value", text if isinstance(value, str) else value, max_bytes=self._bounds.value_bytes
             )
         except InvalidInputError:
-            raise RefusedError("its value cannot be kept as JSON") from None
+            raise RuleBrokenError("its value cannot be kept as JSON") from None
         return key, kept
 
-    def _summary(self, proposed: str | None, asked: Asked, so_far: Extracted) -> str | None:
+    def _summary(self, proposed: str | None, context: RuleContext, so_far: Extracted) -> str | None:
         summary = so_far.summary
         known = summary or self._known.memory.summary or ""
 
@@ -198,37 +200,37 @@ class Judge:
             nonlocal summary
             text = self._text(proposal, self._bounds.summary_chars)
             claim = overlap.content_terms(text)
-            asked.check_sensitive(text, claim)
-            if self._sources.gave(claim - overlap.content_terms(known), asked.turns.values()):
-                raise RefusedError(TAKEN)
+            context.check_sensitive(text, claim)
+            if self._sources.gave(claim - overlap.content_terms(known), context.turns.values()):
+                raise RuleBrokenError(COPIED)
             summary = text
 
-        asked.each("summary", [proposed] if proposed and proposed.strip() else [], check)
+        context.each("summary", [proposed] if proposed and proposed.strip() else [], check)
         return summary
 
     def _entity_changes(
-        self, proposals: Iterable[EntityProposal], asked: Asked, so_far: Extracted
+        self, proposals: Iterable[EntityProposal], context: RuleContext, so_far: Extracted
     ) -> dict[EntityRef, EntityChange]:
         changes = {EntityRef(one.entity_type, one.entity_id): one for one in so_far.entities}
 
         def check(proposal: EntityProposal) -> None:
-            cited = asked.cited(proposal.evidence)
+            cited = context.cited(proposal.evidence)
             ref = self._ref(proposal.entity_type, proposal.entity_id)
             before = changes.get(ref, EntityChange(ref.entity_type, ref.entity_id))
             facts_now, texts_now = self._entity_now(ref, before)
-            pairs = [self._pair(one, facts_now, asked) for one in proposal.facts]
+            pairs = [self._pair(one, facts_now, context) for one in proposal.facts]
             facts = {key: value for key, value in pairs if value != facts_now.get(key)}
             texts = {name: text for name, text in self._texts(proposal).items() if text != texts_now.get(name)}
             said = " ".join([*map(written, facts.values()), *(text for text in texts.values() if text)])
             claim = overlap.content_terms(said)
-            asked.check_sensitive(said, claim, flag=proposal.sensitive)
+            context.check_sensitive(said, claim, flag=proposal.sensitive)
             if self._sources.gave(claim, cited):
-                raise RefusedError(TAKEN)
+                raise RuleBrokenError(COPIED)
             check_room(len({*changes, ref}))
             check_room(len({*before.facts, *facts}))
             changes[ref] = replace(before, facts={**before.facts, **facts}, texts={**before.texts, **texts})
 
-        asked.each("entity", proposals, check)
+        context.each("entity", proposals, check)
         return changes
 
     def _entity_now(self, ref: EntityRef, change: EntityChange) -> tuple[dict[str, Json], dict[str, str | None]]:
@@ -248,7 +250,7 @@ class Judge:
         }
 
     def _items(
-        self, proposal: Proposal, asked: Asked, so_far: Extracted, entities: Mapping[EntityRef, EntityChange]
+        self, proposal: Proposal, context: RuleContext, so_far: Extracted, entities: Mapping[EntityRef, EntityChange]
     ) -> tuple[tuple[NewItem, ...], tuple[str, ...]]:
         """The new open items, and the ids of those that are done."""
         numbered: list[str | NewItem] = [*self._known.items, *so_far.open_items]
@@ -257,7 +259,7 @@ class Judge:
 
         def resolve(number: int) -> None:
             if not 1 <= number <= len(numbered):
-                raise RefusedError("its number was not shown")
+                raise RuleBrokenError("its number was not shown")
             named = numbered[number - 1]
             if isinstance(named, NewItem):
                 items.remove(named)
@@ -265,29 +267,31 @@ class Judge:
                 resolved[named] = None
 
         def check(proposal: OpenItemProposal) -> None:
-            item = self._item(proposal, asked, entities)
+            item = self._item(proposal, context, entities)
             known = [one.description for one in self._known.memory.open_items if one.id not in resolved]
             known += [one.description for one in items]
             if overlap.tokens(item.description) in map(overlap.tokens, known):
-                raise RefusedError("it is known already")
+                raise RuleBrokenError("it is known already")
             check_room(len(items) + 1)
             items.append(item)
 
-        asked.each("resolved item", dict.fromkeys(proposal.resolved_items), resolve)
-        asked.each("open item", proposal.open_items, check)
+        context.each("resolved item", dict.fromkeys(proposal.resolved_items), resolve)
+        context.each("open item", proposal.open_items, check)
         return tuple(items), tuple(resolved)
 
-    def _item(self, proposal: OpenItemProposal, asked: Asked, entities: Mapping[EntityRef, EntityChange]) -> NewItem:
-        cited = asked.cited(proposal.evidence)
+    def _item(
+        self, proposal: OpenItemProposal, context: RuleContext, entities: Mapping[EntityRef, EntityChange]
+    ) -> NewItem:
+        cited = context.cited(proposal.evidence)
         description = self._text(proposal.description, self._bounds.text_chars)
         claim = overlap.content_terms(description)
-        asked.check_sensitive(description, claim, flag=proposal.sensitive)
+        context.check_sensitive(description, claim, flag=proposal.sensitive)
         if self._sources.gave(claim, cited):
-            raise RefusedError(TAKEN)
+            raise RuleBrokenError(COPIED)
         related = proposal.related_to
         ref = None if related is None else self._ref(related.entity_type, related.entity_id)
         if ref is not None and ref not in entities and ref not in self._entities:
-            raise RefusedError("the entity it is about is not known")
+            raise RuleBrokenError("the entity it is about is not known")
         return NewItem(description, self._name(proposal.type), self._name(proposal.priority), ref)
 
     # --- texts and names ---------------------------------------------------------------------------------------------
@@ -296,15 +300,15 @@ class Judge:
         """A text on one line, with the dates of its relative days."""
         line = dated(plain(text), self._at)
         if len(line) > limit:
-            raise RefusedError(f"it has more than {limit:,} characters")
+            raise RuleBrokenError(f"it has more than {limit:,} characters")
         return line
 
     def _name(self, name: str) -> str:
         line = plain(name)
         if len(line) > self._bounds.id_chars:
-            raise RefusedError(f"a name has more than {self._bounds.id_chars:,} characters")
+            raise RuleBrokenError(f"a name has more than {self._bounds.id_chars:,} characters")
         if secrets(line):
-            raise RefusedError(SENSITIVE)
+            raise RuleBrokenError(SENSITIVE)
         return line
 
     def _ref(self, entity_type: str, entity_id: str) -> EntityRef:
