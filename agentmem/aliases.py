@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, func, select
 
-from agentmem.database import RacedError, is_postgresql, lock
+from agentmem.database import RacedError, is_postgresql, lock, try_lock
 from agentmem.tables import ContactRow
 
 if TYPE_CHECKING:
@@ -59,6 +59,19 @@ def lock_people(session: Session, tenant_id: str, *user_ids: str) -> None:
     lock(session, *(("person", tenant_id, before.get(user_id, user_id)) for user_id in user_ids))
     if _winners(session, tenant_id, user_ids) != before:
         raise RacedError
+
+
+def try_lock_person(session: Session, tenant_id: str, user_id: str) -> bool:
+    """Lock one user as `lock_people` does, unless somebody else writes of them: then nothing is locked.
+
+    Args:
+        session: The transaction.
+        tenant_id: Their account.
+        user_id: The id that they are found under; an earlier one of theirs is not locked.
+    """
+    if not is_postgresql(session):
+        return True
+    return try_lock(session, ("person", tenant_id, user_id)) and not _winners(session, tenant_id, (user_id,))
 
 
 def _winners(session: Session, tenant_id: str, user_ids: tuple[str, ...]) -> dict[str, str]:

@@ -222,6 +222,13 @@ def lock(session: Session, *names: Sequence[str]) -> None:
             session.connection().execute(_LOCK, {"key": key})
 
 
+def try_lock(session: Session, name: Sequence[str]) -> bool:
+    """Lock one thing as `lock` does, unless somebody else has it: then nothing is locked, and nobody waited."""
+    if not is_postgresql(session):
+        return True
+    return bool(session.connection().execute(_TRY_LOCK, {"key": _key(*name)}).scalar_one())
+
+
 def state(session: Session) -> StoreStateRow:
     """The store's one state row, read once in a session."""
     return session.get_one(StoreStateRow, STATE_ID)
@@ -406,6 +413,7 @@ _SQLITE: Final = "sqlite"
 _POSTGRESQL: Final = "postgresql"
 _PSYCOPG: Final = "postgresql+psycopg"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
+_TRY_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(:key)")
 _LOCKED: Final = "another program keeps it locked: try again, or end that program"
 _NOT_WRITABLE: Final = "the file or its folder cannot be written: check their permissions"
 _FULL: Final = "the disk is full: free some space and try again; nothing was written"

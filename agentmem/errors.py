@@ -15,11 +15,10 @@ logged as they are; what is stored now, and what a model said, stand in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, get_args
+from typing import Any, ClassVar, Final, Literal, Self, get_args
 
-if TYPE_CHECKING:
-    from agentmem.models import MemoryBlock
-    from agentmem.records import ContactMemory
+from agentmem.models import MemoryBlock
+from agentmem.records import ContactMemory
 
 Code = Literal[
     "error",  # of no kind below

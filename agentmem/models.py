@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - typing.get_type_hints finds it here
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from agentmem.display import Shown

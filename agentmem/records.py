@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - typing.get_type_hints finds it here
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NotRequired, TypeAlias
+
+from pydantic import JsonValue
+from typing_extensions import TypedDict
 
 from agentmem.display import Shown
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Json: TypeAlias = JsonValue
+"""A JSON value."""
 
 Role = Literal["user", "assistant", "tool"]
 Status = Literal["open", "ended", "failed"]
@@ -321,6 +325,37 @@ class ConversationRecord(Shown):
     context: ConversationContext
     changes: tuple[MemoryChange, ...] = ()
     messages: tuple[Message, ...] = ()
+
+
+class MessageInput(TypedDict):
+    """One message that is added to a conversation.
+
+    Args:
+        role: `user`, `assistant` or `tool`.
+        content: What was said, at most `max_block_chars` characters.
+        external_id: The id that the message has elsewhere; it is added once.
+    """
+
+    role: Role
+    content: str
+    external_id: NotRequired[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationTurn(Shown):
+    """Where a conversation stands once something was added: all that the next turn needs, as JSON values.
+
+    Args:
+        conversation_id: Which conversation.
+        caller_identity: Who it is with; `""` while that is not known.
+        memory: What is remembered of the caller by now. What is noted in this conversation is not in it.
+        state: What is noted in it by now, whoever noted it; empty where nothing is kept of the caller.
+    """
+
+    conversation_id: str
+    caller_identity: str
+    memory: Mapping[str, Json]
+    state: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)

@@ -351,8 +351,9 @@ class OpenItemRow(Base, table=True):
 class ConversationRow(Base, table=True):
     """One call, chat or exchange of messages; `contact_id` is None while it is anonymous.
 
-    `context` is what the agent had, as JSON. `extraction` says what became of reading the transcript; while it is
-    pending, `claim` names who is at it, until `claimed_until`, or how long it rests before it is tried again.
+    `context` is what the agent had, as JSON, and `state` what is noted while it is open, None where nothing is.
+    `extraction` says what became of reading the transcript; while it is pending, `claim` names who is at it, until
+    `claimed_until`, or how long it rests before it is tried again.
     """
 
     __tablename__: ClassVar[Any] = "agentmem_conversation"
@@ -392,6 +393,7 @@ class ConversationRow(Base, table=True):
     handoff_to: str | None = Field(default=None, sa_type=Text)
     handoff_reason: str | None = Field(default=None, sa_type=Text)
     context: str = Field(sa_type=Text)
+    state: str | None = Field(default=None, sa_type=Text)
     extraction: str
     extraction_note: str | None = Field(default=None, sa_type=Text)
     attempts: int = 0

@@ -110,6 +110,10 @@ class Transaction(Snapshot):
         """
         aliases.lock_people(self.session, tenant_id, *user_ids)
 
+    def try_lock(self, tenant_id: str, user_id: str) -> bool:
+        """Lock one user, unless somebody else writes of them, or they are found under another id by now."""
+        return aliases.try_lock_person(self.session, tenant_id, user_id)
+
     def record(
         self, scope: Scope, told: Sequence[Change], *, conversation_id: str | None = None, at: datetime | None = None
     ) -> None:

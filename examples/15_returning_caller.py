@@ -50,7 +50,7 @@ with tempfile.TemporaryDirectory() as folder, agentmem.open(folder) as mem:
             greet(conv)
             book_delivery(conv, cheese_type, booking_day)
             conv.set_outcome("resolved")
-        # The state is written now: had the process died before, nothing of it would be there, and never half.
+        # What state_keys names is memory now. Had the process died before, it would be once a sweep had ended the call.
 
     call("+44 20 7946 0018", "gouda", "Friday")
     call("+442079460018", "brie", "Monday")

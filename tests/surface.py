@@ -128,6 +128,7 @@ SOUND = {
     "memory_enabled": True,
     "memory_retention_days": 90,
     "message": "hello",
+    "messages": [{"role": "user", "content": "text", "external_id": "m-1"}],
     "min_confidence": 0.5,
     "min_score": 0.25,
     "name": "Ada",

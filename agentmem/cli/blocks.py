@@ -17,6 +17,7 @@ from agentmem.cli.output import counted, one_line, print_json, printable, row, s
 from agentmem.cli.reading import STDIN, text_of
 from agentmem.errors import ConflictError, InvalidInputError, NotFoundError
 from agentmem.models import MemoryBlock, ScopeFilter
+from agentmem.serialization import moment
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ def get(
         Text(f"{found.block_type} · {_scope(found)} scope · version {found.version}{flag}", style="bold"),
         soft_wrap=True,
     )
-    console.print(Text(f"updated {found.updated_at.isoformat()}", style="dim"), soft_wrap=True)
+    console.print(Text(f"updated {moment(found.updated_at)}", style="dim"), soft_wrap=True)
     if found.description:
         console.print(Text(one_line(found.description), style="italic"), soft_wrap=True)
     console.print()
@@ -247,7 +248,7 @@ def _holds(current: object, wanted: Mapping[str, object]) -> bool:
 def _advised(call: Call, block: str, error: ConflictError) -> ConflictError:
     """The conflict, with the commands that lead out of it."""
     if isinstance(error.current, MemoryBlock):
-        token = error.current.updated_at.isoformat()
+        token = moment(error.current.updated_at)
         error.add_note(f"it is at version {error.current.version} now, updated {token}")
         error.add_note(f"look at it:  {call.line('blocks', 'get', block)}")
         error.add_note(f"replace it:  {_again(call.argv, token)}")

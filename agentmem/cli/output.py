@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 from unicodedata import category
 
 from rich import box
@@ -20,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agentmem.errors import ConflictError, sentence
+from agentmem.serialization import plain
 from agentmem.wording import Phrase, worded
 
 if TYPE_CHECKING:
@@ -81,13 +80,13 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def to_json(value: object, *, indent: int | None = 2) -> str:
-    r"""A value as JSON: the fields of a dataclass by name, times in ISO 8601.
+    r"""Return a value as JSON that a terminal shows harmlessly.
 
-    >>> to_json({"when": datetime(2026, 3, 14), "text": "\u202eab"}, indent=None)
-    '{"when": "2026-03-14T00:00:00", "text": "\\u202eab"}'
+    >>> to_json({"when": datetime(2026, 3, 14, 9, 30, tzinfo=UTC), "text": "\u202eab"}, indent=None)
+    '{"when": "2026-03-14T09:30:00.000000Z", "text": "\\u202eab"}'
     """
     ascii_only = not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf")
-    text = json.dumps(_plain(value), indent=indent, ensure_ascii=ascii_only)
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=ascii_only)
     return _SUSPECT.sub(lambda found: _escaped(found[0]), text)
 
 
@@ -240,17 +239,3 @@ def _escaped(character: str) -> str:
 
 def _harmless(character: str) -> bool:
     return character.isprintable() or character in _JOINERS or category(character) == "Zs"
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in cast("Mapping[object, object]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in cast("Sequence[object]", value)]
-    return value

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from agentmem import inputs
 from agentmem.agents.graphs import Graph, RunRecord, Told, recording
 from agentmem.agents.settings import AgentRecord, AgentSettings, unfolded
+from agentmem.client.bounds import Filled, RecentMessages, RetentionDays
 from agentmem.client.to_async import to_async
+from agentmem.client.wiring import Container
 from agentmem.contacts.identity import parse_source
 from agentmem.display import Values
 from agentmem.errors import BackendError, InvalidInputError
 from agentmem.models import RunResult, Scope
 from agentmem.policy import MemoryContext, MemoryPolicy, RunOptions
+from agentmem.records import AgentMemories, AgentMetrics
 from agentmem.transaction import Writer
-
-if TYPE_CHECKING:
-    import builtins
-
-    from agentmem.client.wiring import Container
-    from agentmem.records import AgentMemories, AgentMetrics
-
 
 _OPERATOR: Final = Writer("operator")
 _log: Final = logging.getLogger(__name__)
@@ -42,7 +39,7 @@ class Agents:
         self._container = container
         self._tenant_id = tenant_id
 
-    def register(self, agent_id: str, graph: Graph) -> None:
+    def register(self, agent_id: Filled, graph: Graph) -> None:
         """Let a compiled LangGraph graph answer for an agent, in this process.
 
         Every handle on the store finds it there, until the last one is closed.
@@ -60,13 +57,13 @@ class Agents:
 
     def configure(
         self,
-        agent_id: str,
+        agent_id: Filled,
         document: Mapping[str, object] | None = None,
         *,
-        version: str | None = None,
+        version: Filled | None = None,
         memory_enabled: bool | None = None,
-        memory_retention_days: int | None = None,
-        recent_messages: int | None = None,
+        memory_retention_days: RetentionDays | None = None,
+        recent_messages: RecentMessages | None = None,
         state_keys: Mapping[str, int | None] | Sequence[str] | None = None,
         identifier_source: str | None = None,
         identifier_blacklist: Sequence[str] | None = None,
@@ -122,7 +119,7 @@ class Agents:
         )
 
     def update(
-        self, id: str, *, memory_enabled: bool | None = None, memory_retention_days: int | None = None
+        self, id: Filled, *, memory_enabled: bool | None = None, memory_retention_days: RetentionDays | None = None
     ) -> AgentSettings:
         """Turn an agent's memory on or off, or say how long it lasts: Speechify's words for `configure`.
 
@@ -136,8 +133,12 @@ class Agents:
         """
         return self.configure(id, memory_enabled=memory_enabled, memory_retention_days=memory_retention_days)
 
-    def get(self, agent_id: str, *, version: str | None = None) -> AgentSettings:
-        """The settings of an agent, or of one version of it; a version that was not configured has the agent's.
+    def get(self, agent_id: Filled, *, version: Filled | None = None) -> AgentSettings:
+        """Return the settings of an agent, or of one version of it; a version that was not configured has the agent's.
+
+        Args:
+            agent_id: The agent.
+            version: One version of it.
 
         Raises:
             NotFoundError: The agent was never configured.
@@ -149,24 +150,31 @@ class Agents:
             return self._container.agent_settings.get(snapshot.session, self._tenant_id, agent_id, version)
 
     def list(self) -> builtins.list[AgentRecord]:
-        """Every agent that was configured, each followed by its versions, by code point."""
+        """Return every agent that was configured, each followed by its versions, by code point."""
         return Values(self._container.agent_settings.list(self._tenant_id))
 
-    def metrics(self, id: str) -> AgentMetrics:
-        """Who came back to an agent, and what became of their calls, within its retention.
+    def metrics(self, id: Filled) -> AgentMetrics:
+        """Count who came back to an agent, and what became of their calls, within its retention.
 
         Nothing is counted for an agent, or a version, without `analytics_enabled`.
+
+        Args:
+            id: The agent.
 
         Raises:
             NotFoundError: The agent was never configured.
         """
         return self._container.metrics.of(self._tenant_id, self._id("id", id))
 
-    def list_memories(self, id: str) -> AgentMemories:
-        """What an agent remembers of all its callers, the newest first, at most 500."""
+    def list_memories(self, id: Filled) -> AgentMemories:
+        """Return what an agent remembers of all its callers, the newest first, at most 500.
+
+        Args:
+            id: The agent.
+        """
         return self._container.records.memories(self._tenant_id, self._id("id", id))
 
-    def delete_memories_by_caller(self, id: str, *, caller_identity: str, agent_id: str | None = None) -> None:
+    def delete_memories_by_caller(self, id: Filled, *, caller_identity: Filled, agent_id: Filled | None = None) -> None:
         """Delete everything that an agent knows of one caller; nothing happens when it knows nothing.
 
         Args:
@@ -211,11 +219,11 @@ class ClientAgents:
 
     def run(
         self,
-        agent_id: str,
-        message: str,
+        agent_id: Filled,
+        message: Filled,
         *,
         options: RunOptions | None = None,
-        thread_id: str | None = None,
+        thread_id: Filled | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> RunResult:
         """Say something to an agent, with memory as the options allow.
@@ -247,11 +255,11 @@ class ClientAgents:
 
     async def arun(
         self,
-        agent_id: str,
-        message: str,
+        agent_id: Filled,
+        message: Filled,
         *,
         options: RunOptions | None = None,
-        thread_id: str | None = None,
+        thread_id: Filled | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> RunResult:
         """Async twin of `run`, through the graph's own `ainvoke`: the same arguments, result and errors."""
@@ -271,10 +279,10 @@ class ClientAgents:
 
     def _prepare(
         self,
-        agent_id: str,
-        message: str,
+        agent_id: Filled,
+        message: Filled,
         options: RunOptions | None,
-        thread_id: str | None,
+        thread_id: Filled | None,
         config: Mapping[str, Any] | None,
     ) -> _GraphCall:
         self._container.require_open()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from datetime import datetime
+from typing import Final, cast
 
 from agentmem import inputs
+from agentmem.client.bounds import MAX_PAGE, Filled, LifeDays, Page, Version
 from agentmem.client.to_async import to_async
+from agentmem.client.wiring import Container
 from agentmem.contacts.identity import Identity, parse_source
 from agentmem.contacts.reading import RECENT_MESSAGES
-from agentmem.contacts.store import MAX_PAGE
 from agentmem.contacts.writing import KEEP, Keep
 from agentmem.display import Values
 from agentmem.errors import InvalidInputError
 from agentmem.models import Scope
-from agentmem.records import EntityRef
+from agentmem.records import Contact, ContactMemory, EntityRef, Json, OpenItem
 from agentmem.transaction import Writer
-
-if TYPE_CHECKING:
-    import builtins
-    from datetime import datetime
-
-    from agentmem.client.wiring import Container
-    from agentmem.records import Contact, ContactMemory, Json, OpenItem
 
 _OPERATOR: Final = Writer("operator")
 
@@ -41,11 +37,11 @@ class Contacts:
     def create(
         self,
         *,
-        id: str | None = None,
-        phone: str | None = None,
-        email: str | None = None,
-        external_id: str | None = None,
-        name: str | None = None,
+        id: Filled | None = None,
+        phone: Filled | None = None,
+        email: Filled | None = None,
+        external_id: Filled | None = None,
+        name: Filled | None = None,
     ) -> Contact:
         """Make a contact. Conversations do so by themselves; this is for those who are known before they call.
 
@@ -67,8 +63,11 @@ class Contacts:
         contact_id = None if id is None else self._id("id", id)
         return self._container.contacts.create(self._tenant_id, contact_id=contact_id, identities=identities, name=name)
 
-    def get(self, contact_id: str) -> Contact:
-        """One contact.
+    def get(self, contact_id: Filled) -> Contact:
+        """Return one contact.
+
+        Args:
+            contact_id: The contact.
 
         Raises:
             NotFoundError: There is none.
@@ -78,13 +77,13 @@ class Contacts:
     def find(
         self,
         *,
-        phone: str | None = None,
-        email: str | None = None,
-        external_id: str | None = None,
-        kind: str | None = None,
-        value: str | None = None,
+        phone: Filled | None = None,
+        email: Filled | None = None,
+        external_id: Filled | None = None,
+        kind: Filled | None = None,
+        value: Filled | None = None,
     ) -> Contact | None:
-        """The contact who is known by one thing, or None.
+        """Return the contact who is known by one thing, or None.
 
             >>> _ = mem.contacts.create(id="ada", email="Ada@Example.com")
             >>> mem.contacts.find(email="ada@example.COM").id
@@ -111,8 +110,8 @@ class Contacts:
             )
         return self._container.contacts.find(self._tenant_id, given[0])
 
-    def list(self, *, limit: int = 100, after: str | None = None) -> builtins.list[Contact]:
-        """The contacts in the order they were made, then by id.
+    def list(self, *, limit: Page = 100, after: Filled | None = None) -> builtins.list[Contact]:
+        """Return the contacts in the order they were made, then by id.
 
         Args:
             limit: How many at most, 1 to 1,000.
@@ -127,7 +126,12 @@ class Contacts:
         return Values(self._container.contacts.list(self._tenant_id, limit=limit, after=last))
 
     def link(
-        self, contact_id: str, *, phone: str | None = None, email: str | None = None, external_id: str | None = None
+        self,
+        contact_id: Filled,
+        *,
+        phone: Filled | None = None,
+        email: Filled | None = None,
+        external_id: Filled | None = None,
     ) -> Contact:
         """Let a contact be known by more, beside what they are known by already.
 
@@ -149,7 +153,7 @@ class Contacts:
             )
         return self._container.contacts.link(self._tenant_id, self._id("contact_id", contact_id), identities)
 
-    def merge(self, contact_id: str, *, into: str) -> Contact:
+    def merge(self, contact_id: Filled, *, into: Filled) -> Contact:
         """Let a contact be another one, with all their memory, for good; their id leads to the other from then on.
 
         Args:
@@ -167,8 +171,8 @@ class Contacts:
         self._container.merging.merge(self._tenant_id, loser, winner, writer=_OPERATOR)
         return self._container.contacts.get(self._tenant_id, winner)
 
-    def memory(self, contact_id: str, *, agent_id: str) -> ContactMemory:
-        """What one agent knows of a contact now, with as many recent messages as the agent is configured to see.
+    def memory(self, contact_id: Filled, *, agent_id: Filled) -> ContactMemory:
+        """Return what one agent knows of a contact, with as many recent messages as the agent is configured to see.
 
         Args:
             contact_id: The contact.
@@ -184,12 +188,12 @@ class Contacts:
 
     def patch_facts(
         self,
-        contact_id: str,
+        contact_id: Filled,
         facts: Mapping[str, Json],
         *,
-        agent_id: str,
-        ttl_days: int | None = None,
-        expected_version: int | None = None,
+        agent_id: Filled,
+        ttl_days: LifeDays | None = None,
+        expected_version: Version | None = None,
     ) -> ContactMemory:
         """Add or replace the facts that are named, and remove those whose value is None; the others stay.
 
@@ -223,7 +227,7 @@ class Contacts:
         )
 
     def update_summary(
-        self, contact_id: str, text: str | None, *, agent_id: str, expected_version: int | None = None
+        self, contact_id: Filled, text: str | None, *, agent_id: Filled, expected_version: Version | None = None
     ) -> ContactMemory:
         """Replace the summary of past conversations.
 
@@ -247,16 +251,16 @@ class Contacts:
 
     def put_entity(
         self,
-        contact_id: str,
-        entity_type: str,
-        entity_id: str,
+        contact_id: Filled,
+        entity_type: Filled,
+        entity_id: Filled,
         *,
-        agent_id: str,
+        agent_id: Filled,
         facts: Mapping[str, Json] | None = None,
         status: str | Keep | None = KEEP,
         notes: str | Keep | None = KEEP,
         discussed_at: datetime | str | None = None,
-        expected_version: int | None = None,
+        expected_version: Version | None = None,
     ) -> ContactMemory:
         """Make an entity, such as an order or an appointment, or change what is given of it.
 
@@ -299,8 +303,14 @@ class Contacts:
             expected_version=expected_version,
         )
 
-    def delete_entity(self, contact_id: str, entity_type: str, entity_id: str, *, agent_id: str) -> None:
+    def delete_entity(self, contact_id: Filled, entity_type: Filled, entity_id: Filled, *, agent_id: Filled) -> None:
         """Remove an entity; nothing happens when there is none.
+
+        Args:
+            contact_id: The contact.
+            entity_type: What it is, such as `order`.
+            entity_id: Its id within the type.
+            agent_id: The agent whose knowledge it is.
 
         Raises:
             NotFoundError: There is no such contact.
@@ -310,14 +320,14 @@ class Contacts:
 
     def add_open_item(
         self,
-        contact_id: str,
-        description: str,
+        contact_id: Filled,
+        description: Filled,
         *,
-        agent_id: str,
-        type: str = "follow_up",
-        priority: str = "normal",
+        agent_id: Filled,
+        type: Filled = "follow_up",
+        priority: Filled = "normal",
         related_to: EntityRef | Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: Filled | None = None,
     ) -> OpenItem:
         """Note something that is still to be done.
 
@@ -350,8 +360,13 @@ class Contacts:
             idempotency_key=None if idempotency_key is None else self._id("idempotency_key", idempotency_key),
         )
 
-    def resolve_open_item(self, contact_id: str, item_id: str, *, agent_id: str) -> OpenItem:
+    def resolve_open_item(self, contact_id: Filled, item_id: Filled, *, agent_id: Filled) -> OpenItem:
         """Note that something was done; nothing changes when it was resolved before.
+
+        Args:
+            contact_id: The contact.
+            item_id: The `id` of the open item.
+            agent_id: The agent whose knowledge it is.
 
         Raises:
             NotFoundError: There is no such contact, or this agent has no such item of theirs.
@@ -359,8 +374,12 @@ class Contacts:
         scope = self._scope(contact_id, agent_id)
         return self._container.contact_memory.resolve_open_item(scope, self._id("item_id", item_id), writer=_OPERATOR)
 
-    def reset(self, contact_id: str, *, agent_id: str) -> None:
+    def reset(self, contact_id: Filled, *, agent_id: Filled) -> None:
         """Erase all that one agent knows of a contact: hidden at once, and deleted for good.
+
+        Args:
+            contact_id: The contact.
+            agent_id: The agent whose knowledge it is.
 
         Raises:
             NotFoundError: There is no such contact.

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self, cast, get_args
+from types import TracebackType
+from typing import Final, Self
 
 from agentmem import inputs
+from agentmem.client.bounds import MAX_PAGE, Filled, Page
 from agentmem.client.to_async import to_async
-from agentmem.conversations import callers, prompts
+from agentmem.client.wiring import Container
+from agentmem.conversations import callers, given, prompts
 from agentmem.conversations.callers import Caller
-from agentmem.conversations.commands import Begun, Ending, NewMessage, Opening, TurnMemory
+from agentmem.conversations.commands import Addition, Begun, Ending, NewMessage, Opening, TurnMemory
+from agentmem.conversations.given import GivenLimits
+from agentmem.conversations.kept_state import StateChanges
 from agentmem.conversations.mappings import CallerMemory, State
 from agentmem.display import Values
 from agentmem.errors import AgentMemError, InvalidInputError
-from agentmem.records import ConversationRecord, Role
+from agentmem.records import ConversationRecord, ConversationTurn, MessageInput, Role
 
-if TYPE_CHECKING:
-    import builtins
-    from types import TracebackType
-
-    from agentmem.client.wiring import Container
-
-MAX_PAGE: Final = 1_000
-"""The most conversations that one call lists, and the most deferred ones that one call works off."""
-
-_ROLES: tuple[Role, ...] = get_args(Role)
 _log: Final = logging.getLogger(__name__)
 
 
@@ -40,19 +36,19 @@ class Conversations:
 
     def start(
         self,
-        agent_id: str,
+        agent_id: Filled,
         *,
-        version: str | None = None,
-        channel: str = "voice",
-        thread_id: str | None = None,
-        phone: str | None = None,
-        email: str | None = None,
-        external_id: str | None = None,
-        user_id: str | None = None,
-        caller_identity: str | None = None,
+        version: Filled | None = None,
+        channel: Filled = "voice",
+        thread_id: Filled | None = None,
+        phone: Filled | None = None,
+        email: Filled | None = None,
+        external_id: Filled | None = None,
+        user_id: Filled | None = None,
+        caller_identity: Filled | None = None,
         attributes: Mapping[str, object] | None = None,
         state: Mapping[str, object] | None = None,
-        name: str | None = None,
+        name: Filled | None = None,
     ) -> Conversation:
         """Begin a conversation. Leaving its block ends it; an exception ends it as failed.
 
@@ -78,7 +74,7 @@ class Conversations:
             user_id: The caller's id, as `mem.client` takes it.
             caller_identity: Another word for `user_id`.
             attributes: `{"sip_headers": {…}, "integration": {…}}`, for an agent whose `identifier_source` is there.
-            state: What `conv.state` begins with.
+            state: What `conv.state` begins with; of a caller who is known it is kept at once.
             name: What the caller is called.
 
         Raises:
@@ -92,7 +88,7 @@ class Conversations:
             caller_identity=caller_identity,
             identities=self._container.contacts.known_by(phone=phone, email=email, external_id=external_id),
             attributes=attributes,
-            state=_mapping("state", state),
+            state=given.mapping("state", state),
             name=name,
             limit=limit,
         )
@@ -106,8 +102,14 @@ class Conversations:
         begun = self._container.conversations.start(self._tenant_id, opening)
         return Conversation(self._container, self._tenant_id, begun, caller)
 
-    def resume(self, conversation_id: str) -> Conversation:
-        """Go on with an open conversation, in this process or another; its state begins empty.
+    def resume(self, conversation_id: Filled) -> Conversation:
+        """Go on with an open conversation, begun in this process or another, with the state that is kept of it.
+
+        Messages from before its caller was known, where `identifier_source`
+        is in the state, wait in the process that was told them.
+
+        Args:
+            conversation_id: Which conversation.
 
         Raises:
             NotFoundError: There is no such conversation.
@@ -116,22 +118,34 @@ class Conversations:
         begun = self._container.conversations.resume(self._tenant_id, self._id("conversation_id", conversation_id))
         return Conversation(self._container, self._tenant_id, begun, Caller())
 
-    def get(self, conversation_id: str) -> ConversationRecord:
-        """One conversation as it is now: what its agent had, what was said, and what was written because of it.
+    def get(self, conversation_id: Filled) -> ConversationRecord:
+        """Return one conversation as it is now: what its agent had, what was said, what was written because of it.
+
+        Args:
+            conversation_id: Which conversation.
 
         Raises:
             NotFoundError: There is no such conversation.
         """
         return self._container.records.get(self._tenant_id, self._id("conversation_id", conversation_id))
 
-    def find(self, *, thread_id: str) -> ConversationRecord | None:
-        """The open conversation of a thread, or None."""
+    def find(self, *, thread_id: Filled) -> ConversationRecord | None:
+        """Return the open conversation of a thread, or None.
+
+        Args:
+            thread_id: The thread.
+        """
         return self._container.records.find(self._tenant_id, self._id("thread_id", thread_id))
 
     def list(
-        self, *, agent_id: str | None = None, user_id: str | None = None, limit: int = 100, after: str | None = None
+        self,
+        *,
+        agent_id: Filled | None = None,
+        user_id: Filled | None = None,
+        limit: Page = 100,
+        after: Filled | None = None,
     ) -> builtins.list[ConversationRecord]:
-        """The conversations of the tenant, the newest first.
+        """Return the conversations of the tenant, the newest first.
 
         Args:
             agent_id: Only those of this agent.
@@ -151,8 +165,8 @@ class Conversations:
         )
         return Values(found)
 
-    def ids(self, prefix: str, *, limit: int = 100) -> builtins.list[str]:
-        """The ids of the conversations whose ids begin so, the newest first: to complete one that was shortened.
+    def ids(self, prefix: Filled, *, limit: Page = 100) -> builtins.list[str]:
+        """Return the ids of conversations that begin so, the newest first: to complete one that was shortened.
 
         Args:
             prefix: How they begin.
@@ -162,21 +176,74 @@ class Conversations:
         inputs.count("limit", limit, low=1, high=MAX_PAGE)
         return self._container.records.ids(self._tenant_id, self._id("prefix", prefix), limit=limit)
 
-    def end(self, conversation_id: str, *, defer: bool = False) -> ConversationRecord:
-        """End a conversation from outside; what its state held is not known here. One that is over stays as it is.
+    def add(
+        self,
+        conversation_id: Filled,
+        *,
+        messages: Sequence[MessageInput] = (),
+        state: Mapping[str, object] | None = None,
+    ) -> ConversationTurn:
+        """Add what was said and noted to an open conversation, whichever process began it: all of it, or nothing.
+
+            >>> mem.agents.configure("support", memory_enabled=True, state_keys=["cheese_type"]).memory_enabled
+            True
+            >>> conv = mem.conversations.start("support", phone="+14155550192")
+            >>> said = [{"role": "user", "content": "Brie, please"}]
+            >>> mem.conversations.add(conv.id, messages=said, state={"cheese_type": "brie"}).state
+            {'cheese_type': 'brie'}
+            >>> mem.conversations.resume(conv.id).state["cheese_type"]
+            'brie'
+
+        Secrets in messages are replaced as by `add_message`. Of an anonymous
+        caller nothing is kept, unless this state says who it is.
 
         Args:
             conversation_id: Which conversation.
+            messages: What was said, in order, each with its `role`, its `content` and perhaps an `external_id`; at most
+                1,000.
+            state: What is noted: JSON values, each at most `max_value_bytes`, and 16 times that together with what is
+                there. Other keys stay as they are; None under one of the agent's `state_keys` removes it from memory at
+                the end.
+
+        Raises:
+            InvalidInputError: An argument breaks a rule, neither messages nor state are given, or the conversation is
+                over.
+            NotFoundError: There is no such conversation.
+        """
+        limits = _limits(self._container)
+        said = given.messages(messages, at=self._container.conversations.now(), limits=limits)
+        noted = given.noted(state, limits=limits)
+        if not said and not noted:
+            raise InvalidInputError("neither these nor a state are given", field="messages", advice="give one of them")
+        addition = Addition(said, noted, caller=Caller(state=noted.put), new_turn=True)
+        turn = self._container.conversations.add(
+            self._tenant_id, self._id("conversation_id", conversation_id), addition
+        )
+        return ConversationTurn(conversation_id, turn.caller_identity, dict(turn.fields or {}), dict(turn.state or {}))
+
+    def end(
+        self, conversation_id: Filled, *, state: Mapping[str, object] | None = None, defer: bool = False
+    ) -> ConversationRecord:
+        """End a conversation, whichever process began it: what its state has for memory is kept.
+
+        One that is over stays as it is. What another process noted since its
+        last message is not known here.
+
+        Args:
+            conversation_id: Which conversation.
+            state: What is noted last, as for `add`.
             defer: Whether its transcript is left to `work`.
 
         Raises:
+            InvalidInputError: A value of the state cannot be kept; the conversation is still open.
             NotFoundError: There is no such conversation.
         """
         self._id("conversation_id", conversation_id)
-        ending = Ending(deferred=inputs.flag("defer", defer))
+        noted = given.noted(state, limits=_limits(self._container))
+        ending = Ending(state=noted, caller=Caller(state=noted.put), deferred=inputs.flag("defer", defer))
         return _ended(self._container, self._tenant_id, conversation_id, ending)
 
-    def work(self, limit: int | None = None) -> int:
+    def work(self, limit: Page | None = None) -> int:
         """Read transcripts that were left for later, or whose reading was cut short.
 
         Several processes may work at once: no transcript is read by two. One
@@ -196,7 +263,7 @@ class Conversations:
         return self._container.learning.work(self._tenant_id, limit)
 
     def postponed(self) -> int:
-        """How many transcripts could not be read for the moment; `work` tries them again when it is called later.
+        """Return how many transcripts could not be read for the moment; `work` tries them again later.
 
         Their `extraction` is `pending`, and `extraction_note` says why.
         """
@@ -209,6 +276,7 @@ class Conversations:
     afind = to_async(find)
     alist = to_async(list)  # noqa: A003 - the method of this class
     aids = to_async(ids)
+    aadd = to_async(add)
     aend = to_async(end)
     awork = to_async(work)
     apostponed = to_async(postponed)
@@ -224,9 +292,10 @@ class Conversation:
     """One open conversation, for the code that holds it.
 
     `memory` is what was known of the caller when the turn began; `state` is
-    kept at the end, as far as the agent's `state_keys` name it. Both are there
-    at once, without any I/O; every other step is one transaction, and has an
-    async twin whose name begins with `a`.
+    kept with the next message, and what of it the agent's `state_keys` name
+    becomes memory at the end. Both are there at once, without any I/O; every
+    other step is one transaction, as by `mem.conversations`, and has an async
+    twin whose name begins with `a`. Several processes may hold one conversation.
     """
 
     def __init__(self, container: Container, tenant_id: str, begun: Begun, caller: Caller) -> None:
@@ -244,7 +313,7 @@ class Conversation:
         self._memory = CallerMemory({})
         self._identity = ""
         self._is_over = False
-        self._take(begun.turn)
+        self._take(begun.turn, StateChanges())
 
     @property
     def caller_identity(self) -> str:
@@ -258,13 +327,19 @@ class Conversation:
 
     @property
     def state(self) -> State:
-        """What is noted during the conversation; what `state_keys` names is kept at its end."""
+        """What is noted during the conversation; what can be is kept with the next message, for every process.
+
+        What `state_keys` names becomes memory when the conversation ends, whoever
+        ends it, and the rest is dropped. What is under another key and is no JSON,
+        or larger than `max_value_bytes`, stays in this process. Where the caller is
+        not known, or the agent does not remember, nothing is kept.
+        """
         return self._state
 
-    def add_message(self, role: Role, content: str, *, external_id: str | None = None) -> None:
-        """Add what was said. A message of the user begins a turn, for which memory is read afresh.
+    def add_message(self, role: Role, content: str, *, external_id: Filled | None = None) -> None:
+        """Add what was said, and what was noted until now. A message of the user begins a turn: memory is read afresh.
 
-        Card numbers, passwords and the like are replaced before anything is stored.
+        Card numbers, passwords and the like are replaced in it before anything is stored.
 
         Args:
             role: `user`, `assistant` or `tool`.
@@ -272,18 +347,12 @@ class Conversation:
             external_id: The id that the message has elsewhere; it is added once.
 
         Raises:
-            InvalidInputError: An argument breaks a rule, or the conversation is over.
+            InvalidInputError: An argument breaks a rule, a value of the state cannot be kept, or the conversation is
+                over. Neither the message nor the state is stored then.
             NotFoundError: The conversation is gone.
         """
-        settings = self._container.settings
-        said = NewMessage(
-            role=inputs.one_of("role", role, _ROLES),
-            content=inputs.text("content", content, limit=settings.max_block_chars),
-            at=self._container.conversations.now(),
-            external_id=None
-            if external_id is None
-            else inputs.identifier("external_id", external_id, limit=settings.max_id_chars),
-        )
+        at = self._container.conversations.now()
+        said = given.message(role, content, external_id, at=at, limits=_limits(self._container))
         self._add(said, new_turn=said.role == "user")
         if not self._identity and self._awaited is not None:
             self._unplaced.append(said)
@@ -297,8 +366,8 @@ class Conversation:
         """
         self.add_message("assistant", content)
 
-    def render_prompt(self, prompt: str, query: str | None = None) -> str:
-        """The prompt with what is known about the caller in place of `{{memory}}`.
+    def render_prompt(self, prompt: str, query: Filled | None = None) -> str:
+        """Return a prompt with what is known about the caller in place of `{{memory}}`.
 
         At most ten remembered facts; where there are none, nothing. A prompt
         without the placeholder is given back as it is, and nothing is looked up.
@@ -321,7 +390,7 @@ class Conversation:
             return prompt
         return prompts.filled(prompt, self._container.retriever.facts(self._tenant_id, self.id, query))
 
-    def handoff(self, to: str, reason: str | None = None) -> None:
+    def handoff(self, to: Filled, reason: Filled | None = None) -> None:
         """Note that the caller is handed to someone else; secrets are replaced as in a message.
 
         Args:
@@ -336,8 +405,11 @@ class Conversation:
             handoff_to=self._word("to", to), handoff_reason=None if reason is None else self._word("reason", reason)
         )
 
-    def set_outcome(self, qa: str) -> None:
+    def set_outcome(self, qa: Filled) -> None:
         """Note what became of the conversation, such as `resolved`, which the metrics count; without secrets, too.
+
+        Args:
+            qa: The outcome, in a word.
 
         Raises:
             InvalidInputError: It is empty or too long, or the conversation is over.
@@ -361,7 +433,7 @@ class Conversation:
             NotFoundError: The conversation is gone.
         """
         ending = Ending(
-            keep=self._state.to_keep(),
+            state=self._state.changes(),
             said=tuple(self._unplaced),
             caller=self._newly_known(),
             deferred=inputs.flag("defer", defer),
@@ -404,18 +476,18 @@ class Conversation:
 
     def _add(self, *said: NewMessage, new_turn: bool) -> None:
         """Add messages after those that wait until it is known whose they are."""
-        known = self._newly_known()
-        turn = self._container.conversations.add(
-            self._tenant_id, self.id, (*self._unplaced, *said), caller=known, new_turn=new_turn
-        )
-        self._take(turn)
+        noted = self._state.changes()
+        addition = Addition((*self._unplaced, *said), noted, caller=self._newly_known(), new_turn=new_turn)
+        self._take(self._container.conversations.add(self._tenant_id, self.id, addition), noted)
         if self._identity:
             self._unplaced.clear()
 
-    def _take(self, turn: TurnMemory) -> None:
+    def _take(self, turn: TurnMemory, sent: StateChanges) -> None:
         self._identity = turn.caller_identity
         if turn.fields is not None:
             self._memory = CallerMemory(turn.fields)
+        if turn.state is not None:
+            self._state.take(turn.state, sent)
 
     def _newly_known(self) -> Caller | None:
         """Who the caller is, where the state says it by now and nothing did before."""
@@ -425,7 +497,8 @@ class Conversation:
         return None if known is None else replace(self._caller, state=dict(self._state))
 
     def _note(self, **outcome: str | None) -> None:
-        self._container.conversations.note(self._tenant_id, self.id, **outcome)
+        noted = self._state.changes()
+        self._take(self._container.conversations.note(self._tenant_id, self.id, noted, **outcome), noted)
 
     def _word(self, field: str, value: object) -> str:
         return inputs.text(field, value, limit=self._container.settings.max_line_chars)
@@ -440,13 +513,16 @@ class Conversation:
         self._is_over = True
 
 
-def _ended(container: Container, tenant_id: str, conversation_id: str, ending: Ending) -> ConversationRecord:
+def _ended(container: Container, tenant_id: str, conversation_id: Filled, ending: Ending) -> ConversationRecord:
     if container.conversations.end(tenant_id, conversation_id, ending) and not ending.deferred:
         container.learning.run(tenant_id, conversation_id)
     return container.records.get(tenant_id, conversation_id)
 
 
-def _mapping(field: str, value: object) -> Mapping[str, object]:
-    if value is not None and not isinstance(value, Mapping):
-        raise InvalidInputError(f"must be a mapping, not {type(value).__name__}", field=field)
-    return dict(cast("Mapping[str, object]", value or {}))
+def _limits(container: Container) -> GivenLimits:
+    settings = container.settings
+    return GivenLimits(
+        content_chars=settings.max_block_chars,
+        id_chars=settings.max_id_chars,
+        value_bytes=settings.max_value_bytes,
+    )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+import builtins
+from collections.abc import Iterable
+from datetime import datetime
+from typing import get_args
 
 from agentmem import inputs
 from agentmem.archival.lines.drafts import SOURCES, drafts
 from agentmem.archival.search.recall import TRUSTED, Filter, SearchOptions
+from agentmem.client.bounds import BlockName, Filled, Fraction, Matches, Positive
 from agentmem.client.to_async import to_async
+from agentmem.client.wiring import Container
 from agentmem.display import Values
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.models import (
@@ -22,15 +27,8 @@ from agentmem.models import (
 )
 from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE, MAX_LIMIT
 from agentmem.tables import ARCHIVAL
+from agentmem.transaction import Writer
 from agentmem.wording import Phrase, Wording
-
-if TYPE_CHECKING:
-    import builtins
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from agentmem.client.wiring import Container
-    from agentmem.transaction import Writer
 
 _SCOPES: builtins.tuple[ScopeFilter, ...] = get_args(ScopeFilter)
 
@@ -49,8 +47,8 @@ class Memory:
         self._user_id = user_id
         self._writer = writer
 
-    def list(self, *, scope: ScopeFilter | None = None, agent_id: str | None = None) -> builtins.list[MemoryBlock]:
-        """The live blocks, the archival one with its text included.
+    def list(self, *, scope: ScopeFilter | None = None, agent_id: Filled | None = None) -> builtins.list[MemoryBlock]:
+        """Return the live blocks, the archival one with its text included.
 
         In order: the user's first, then by agent, then by `block_type`, by code point.
 
@@ -67,8 +65,8 @@ class Memory:
             scopes += [self._scope(agent) for agent in agents]
         return Values(block for one in scopes for block in self._with_archival(one))
 
-    def list_core(self, *, agent_id: str | None = None) -> builtins.list[MemoryBlock]:
-        """The live blocks that belong in the prompt: every one but `archival`, whose text may be long.
+    def list_core(self, *, agent_id: Filled | None = None) -> builtins.list[MemoryBlock]:
+        """Return the live blocks that belong in the prompt: every one but `archival`, whose text may be long.
 
         Args:
             agent_id: The agent whose own blocks come after the user's; without it there are only the user's.
@@ -77,8 +75,12 @@ class Memory:
         scopes = [own.user] if agent_id is None else [own.user, own]
         return Values(block for one in scopes for block in self._container.blocks.list(one))
 
-    def get(self, block_type: str, *, agent_id: str | None = None) -> MemoryBlock:
-        """One block.
+    def get(self, block_type: BlockName, *, agent_id: Filled | None = None) -> MemoryBlock:
+        """Return one block.
+
+        Args:
+            block_type: The block.
+            agent_id: The agent whose own block this is; `None` for the user's.
 
         Raises:
             NotFoundError: There is none.
@@ -88,8 +90,13 @@ class Memory:
             return self._container.archival.get(scope)
         return self._container.blocks.get(scope, block_type)
 
-    def find(self, block_type: str, *, agent_id: str | None = None) -> MemoryBlock | None:
-        """One block, or None when there is none."""
+    def find(self, block_type: BlockName, *, agent_id: Filled | None = None) -> MemoryBlock | None:
+        """Return one block, or None when there is none.
+
+        Args:
+            block_type: The block.
+            agent_id: The agent whose own block this is; `None` for the user's.
+        """
         try:
             return self.get(block_type, agent_id=agent_id)
         except NotFoundError:
@@ -97,10 +104,10 @@ class Memory:
 
     def update(
         self,
-        block_type: str,
+        block_type: BlockName,
         content: str,
         *,
-        agent_id: str | None = None,
+        agent_id: Filled | None = None,
         description: str | None = None,
         read_only: bool | None = None,
         expected_updated_at: datetime | str | None,
@@ -161,7 +168,12 @@ class Memory:
         )
 
     def append(
-        self, block_type: str, content: str, *, agent_id: str | None = None, idempotency_key: str | None = None
+        self,
+        block_type: BlockName,
+        content: Filled,
+        *,
+        agent_id: Filled | None = None,
+        idempotency_key: Filled | None = None,
     ) -> MemoryBlock:
         r"""Add text at the end of a block, after one newline; a missing block is created. Needs no token.
 
@@ -197,7 +209,13 @@ class Memory:
         )
 
     def replace(
-        self, block_type: str, old: str, new: str, *, agent_id: str | None = None, idempotency_key: str | None = None
+        self,
+        block_type: BlockName,
+        old: Filled,
+        new: str,
+        *,
+        agent_id: Filled | None = None,
+        idempotency_key: Filled | None = None,
     ) -> MemoryBlock:
         """Replace the one place in a block where `old` stands. Needs no token.
 
@@ -233,7 +251,11 @@ class Memory:
         )
 
     def delete(
-        self, block_type: str, *, agent_id: str | None = None, expected_updated_at: datetime | str | None = None
+        self,
+        block_type: BlockName,
+        *,
+        agent_id: Filled | None = None,
+        expected_updated_at: datetime | str | None = None,
     ) -> None:
         """Delete a block with all its texts; nothing happens when there is none.
 
@@ -254,10 +276,14 @@ class Memory:
             return
         self._container.archival.delete(scope, expected=expected, writer=self._writer)
 
-    def history(self, block_type: str, *, agent_id: str | None = None) -> builtins.list[BlockVersion]:
-        """Every version of a block, oldest first: when, by whom, and what it said.
+    def history(self, block_type: BlockName, *, agent_id: Filled | None = None) -> builtins.list[BlockVersion]:
+        """Return every version of a block, oldest first: when, by whom, and what it said.
 
         What a deleted block said is gone from its history too.
+
+        Args:
+            block_type: The block.
+            agent_id: The agent whose own block this is; `None` for the user's.
 
         Raises:
             NotFoundError: There never was such a block.
@@ -274,11 +300,11 @@ class Memory:
         self,
         lines: str | Line | Iterable[str | Line],
         *,
-        agent_id: str | None = None,
-        conversation_id: str | None = None,
+        agent_id: Filled | None = None,
+        conversation_id: Filled | None = None,
         source: Source = "operator",
-        confidence: float = 1.0,
-        idempotency_key: str | None = None,
+        confidence: Fraction = 1.0,
+        idempotency_key: Filled | None = None,
     ) -> builtins.list[ArchivalLine]:
         """Add archival memories: all of them, or none.
 
@@ -316,19 +342,19 @@ class Memory:
 
     def recall(
         self,
-        query: str,
+        query: Filled,
         *,
-        agent_id: str | None = None,
-        limit: int = DEFAULT_LIMIT,
-        min_score: float = DEFAULT_MIN_SCORE,
+        agent_id: Filled | None = None,
+        limit: Matches = DEFAULT_LIMIT,
+        min_score: Fraction = DEFAULT_MIN_SCORE,
         explain: bool = False,
         scope: ScopeFilter = "all",
         since: datetime | str | None = None,
         until: datetime | str | None = None,
-        conversation_id: str | None = None,
+        conversation_id: Filled | None = None,
         source: Source | None = None,
-        min_confidence: float = 0.5,
-        half_life_days: float | None = None,
+        min_confidence: Fraction = 0.5,
+        half_life_days: Positive | None = None,
     ) -> builtins.list[MemoryRecallResult]:
         """Search archival memory.
 
@@ -383,11 +409,11 @@ class Memory:
 
     def recall_trusted(
         self,
-        query: str,
+        query: Filled,
         *,
-        agent_id: str | None = None,
-        limit: int = DEFAULT_LIMIT,
-        min_score: float = DEFAULT_MIN_SCORE,
+        agent_id: Filled | None = None,
+        limit: Matches = DEFAULT_LIMIT,
+        min_score: Fraction = DEFAULT_MIN_SCORE,
     ) -> builtins.list[MemoryRecallResult]:
         """Search what may be put into a prompt by itself: every line but those with `source="tool"`.
 
@@ -421,8 +447,11 @@ class Memory:
         )
         return Values(self._container.recall.search(_with_users(own), query, wish))
 
-    def forget_line(self, line_id: str) -> None:
+    def forget_line(self, line_id: Filled) -> None:
         """Delete one archival line of this user, in whichever scope; nothing happens when there is none.
+
+        Args:
+            line_id: The line's `id`, as `remember` and `recall` give it.
 
         Raises:
             InvalidInputError: The archival memory it is in is read-only and this client respects that.

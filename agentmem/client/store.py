@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from langchain_core.documents import BaseDocumentCompressor
+from langchain_core.embeddings import Embeddings
+from pydantic import Field
 
 from agentmem import inputs
 from agentmem.archival import maintenance
+from agentmem.archival.index.backend import IndexBackend
 from agentmem.client.agents import Agents, ClientAgents
+from agentmem.client.bounds import MAX_CHANGES, MAX_PAGE, ChangePage, Filled, Page
 from agentmem.client.contacts import Contacts
 from agentmem.client.conversations import Conversations
 from agentmem.client.memory import Memory
@@ -15,27 +24,14 @@ from agentmem.client.to_async import to_async
 from agentmem.client.wiring import Container, build
 from agentmem.display import Values
 from agentmem.errors import InvalidInputError
+from agentmem.extraction.extractor import ChatModel
+from agentmem.models import CheckReport
+from agentmem.records import ForgetReceipt, MemoryChange, SweepReport
 from agentmem.retention import person
-from agentmem.settings import load
+from agentmem.retention.forgetting import Checkpointer
+from agentmem.settings import Settings, load
 from agentmem.transaction import Writer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-    from pathlib import Path
-
-    from langchain_core.documents import BaseDocumentCompressor
-    from langchain_core.embeddings import Embeddings
-    from langchain_core.language_models import BaseChatModel
-
-    from agentmem.archival.index.backend import IndexBackend
-    from agentmem.models import CheckReport
-    from agentmem.records import ForgetReceipt, MemoryChange, SweepReport
-    from agentmem.retention.forgetting import Checkpointer
-    from agentmem.settings import Settings
-
-_MOST_CHANGES: Final = 10_000
-_MOST_USERS: Final = 1_000
 _MOST_ID: Final = 2**63 - 1
 
 
@@ -67,16 +63,19 @@ class AgentMem:
         """The settings the store was opened with."""
         return self._container.settings
 
-    def tenant(self, tenant_id: str) -> AgentMem:
-        """The same store, bound to another tenant.
+    def tenant(self, tenant_id: Filled) -> AgentMem:
+        """Return the same store, bound to another tenant.
+
+        Args:
+            tenant_id: The account.
 
         Raises:
             InvalidInputError: The id is empty, too long or not text.
         """
         return AgentMem(self._container, inputs.identifier("tenant_id", tenant_id, limit=self.settings.max_id_chars))
 
-    def client(self, user_id: str, *, actor: str = "operator", respect_read_only: bool = False) -> Client:
-        """The memory of one user of this tenant.
+    def client(self, user_id: Filled, *, actor: Filled = "operator", respect_read_only: bool = False) -> Client:
+        """Return the memory of one user of this tenant.
 
         Args:
             user_id: The person, as opaque text.
@@ -102,7 +101,7 @@ class AgentMem:
         self._container.embedder.probe()
 
     def check(self) -> CheckReport:
-        """Whether SQL and the index agree, who answers, and what is waiting. Nothing is changed.
+        """Check whether SQL and the index agree, who answers, and what is waiting. Nothing is changed.
 
         Only an index that is in order is compared, vector by vector; one in doubt is a problem of the report, and one
         that another process owns a note.
@@ -113,7 +112,7 @@ class AgentMem:
         return maintenance.check(self._container.database, self._container.index, self._container.analyzer)
 
     def reindex(self, *, embed: bool = False, progress: Callable[[int, int], None] | None = None) -> int:
-        """Fill Chroma anew from SQL; recall answers meanwhile.
+        """Fill the index anew from SQL; recall answers meanwhile.
 
         Words that were split for another language, or by an earlier version,
         are split anew.
@@ -123,7 +122,7 @@ class AgentMem:
             progress: Called with how many lines are done and how many there are.
 
         Returns:
-            How many lines Chroma holds.
+            How many lines the index holds.
 
         Raises:
             BackendError: The model, the database or the index failed, or another process owns the index.
@@ -139,9 +138,13 @@ class AgentMem:
         )
 
     def changes(
-        self, user_id: str, since: int | datetime | str | None = None, *, limit: int = 1_000
+        self,
+        user_id: Filled,
+        since: Annotated[int, Field(ge=0, le=_MOST_ID)] | datetime | str | None = None,
+        *,
+        limit: ChangePage = 1_000,
     ) -> list[MemoryChange]:
-        """What was added, changed or removed in a user's memory, by whom and in which conversation, oldest first.
+        """Return what was added, changed or removed in a user's memory, by whom and where, oldest first.
 
             >>> _ = client.memory.append("core", "- Likes tea")
             >>> [(one.kind, one.action, one.ref, one.after) for one in mem.changes("ada")]
@@ -161,13 +164,13 @@ class AgentMem:
         container = self._container
         inputs.identifier("user_id", user_id, limit=self.settings.max_id_chars)
         after = _since(since)
-        inputs.count("limit", limit, low=1, high=_MOST_CHANGES)
+        inputs.count("limit", limit, low=1, high=MAX_CHANGES)
         with container.transactions.read() as snapshot:
             found = person.feed(snapshot, self._tenant_id, user_id, since=after, limit=limit)
         return Values(found)
 
-    def users(self, limit: int = 100, *, prefix: str) -> list[str]:
-        """The ids, of people of whom something is kept, that begin so: to complete one that was shortened.
+    def users(self, limit: Page = 100, *, prefix: Filled) -> list[str]:
+        """Return the ids of people of whom something is kept that begin so: to complete one that was shortened.
 
             >>> _ = client.memory.append("core", "- Likes tea")
             >>> mem.users(prefix="ad"), mem.users(prefix="Ada")
@@ -185,7 +188,7 @@ class AgentMem:
         container = self._container
         container.require_open()
         inputs.identifier("prefix", prefix, limit=self.settings.max_id_chars)
-        inputs.count("limit", limit, low=1, high=_MOST_USERS)
+        inputs.count("limit", limit, low=1, high=MAX_PAGE)
         with container.transactions.read() as snapshot:
             return person.ids_beginning(snapshot.session, self._tenant_id, prefix, limit=limit)
 
@@ -216,7 +219,7 @@ class AgentMem:
         self._container.require_open()
         return self._container.retention.sweep(now)
 
-    def forget(self, user_id: str, *, wait: bool = False, checkpointer: Checkpointer | None = None) -> ForgetReceipt:
+    def forget(self, user_id: Filled, *, wait: bool = False, checkpointer: Checkpointer | None = None) -> ForgetReceipt:
         """Erase everything of a user, of all agents and of all contacts that were merged into them, for good.
 
         It is hidden from the moment this returns. Bytes of it are left in the
@@ -252,7 +255,7 @@ class AgentMem:
         return container.forgetting.forget(self._tenant_id, user_id, wait=wait, checkpointer=checkpointer)
 
     def close(self) -> None:
-        """Hand Chroma the last changes and give everything free; a call after this is refused."""
+        """Hand the index the last changes and give everything free; a call after this is refused."""
         self._container.close()
 
     atenant = to_async(tenant)
@@ -301,7 +304,7 @@ def open(
     database_url: str | None = None,
     chroma_url: str | None = None,
     embeddings: Embeddings | None = None,
-    chat_model: BaseChatModel | None = None,
+    chat_model: ChatModel | None = None,
     reranker: BaseDocumentCompressor | None = None,
     index: IndexBackend | None = None,
     clock: Callable[[], datetime] | None = None,
@@ -363,7 +366,7 @@ async def aopen(
     database_url: str | None = None,
     chroma_url: str | None = None,
     embeddings: Embeddings | None = None,
-    chat_model: BaseChatModel | None = None,
+    chat_model: ChatModel | None = None,
     reranker: BaseDocumentCompressor | None = None,
     index: IndexBackend | None = None,
     clock: Callable[[], datetime] | None = None,

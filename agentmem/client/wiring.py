@@ -24,6 +24,7 @@ from agentmem.contacts import identity
 from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
 from agentmem.conversations.commands import Rules
+from agentmem.conversations.idle import IdleConversations
 from agentmem.conversations.learning import Learning
 from agentmem.conversations.merging import Merging
 from agentmem.conversations.metrics import Metrics
@@ -33,7 +34,7 @@ from agentmem.conversations.store import ConversationStore
 from agentmem.database import Database
 from agentmem.embedding import Embedder, default_embeddings
 from agentmem.errors import BackendError, InvalidInputError
-from agentmem.extraction.extractor import Extractor
+from agentmem.extraction.extractor import ChatModel, Extractor
 from agentmem.extraction.rules import Bounds
 from agentmem.reranking import Reranker
 from agentmem.retention.forgetting import Forgetting
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
     from langchain_core.documents import BaseDocumentCompressor
     from langchain_core.embeddings import Embeddings
-    from langchain_core.language_models import BaseChatModel
 
     from agentmem.archival.index.backend import IndexBackend
     from agentmem.settings import Settings
@@ -79,7 +79,7 @@ class Container:
     recall: Recall
     index: projection.ProjectedIndex
     clock: Callable[[], datetime]
-    chat_model: BaseChatModel | None
+    chat_model: ChatModel | None
     agents: AgentRegistry
     agent_settings: AgentStore
     threads: ThreadStore
@@ -116,7 +116,7 @@ def build(
     settings: Settings,
     *,
     embeddings: Embeddings | None,
-    chat_model: BaseChatModel | None,
+    chat_model: ChatModel | None,
     reranker: BaseDocumentCompressor | None,
     index: IndexBackend | None,
     clock: Callable[[], datetime] | None,
@@ -169,7 +169,7 @@ def _wired(
     analyzer: Analyzer,
     index: projection.ProjectedIndex,
     clock: Callable[[], datetime],
-    chat_model: BaseChatModel | None,
+    chat_model: ChatModel | None,
     reranker: Reranker | None,
 ) -> Container:
     """The rooms on top of what was opened, each given the ones it stands on."""
@@ -197,7 +197,6 @@ def _wired(
     rules = Rules(
         max_value_bytes=settings.max_value_bytes,
         max_id_chars=settings.max_id_chars,
-        idle_minutes=settings.idle_minutes,
         reads_transcripts=chat_model is not None,
     )
     conversations = ConversationStore(
@@ -242,7 +241,11 @@ def _wired(
         ),
         merging=merging,
         forgetting=Forgetting(transactions, index),
-        retention=Sweeping(transactions, index, end_idle=conversations.end_idle),
+        retention=Sweeping(
+            transactions,
+            index,
+            end_idle=IdleConversations(transactions, conversations, idle_minutes=settings.idle_minutes).end,
+        ),
     )
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MAX_TTL_DAYS: Final = 36_500
 """The longest life that can be asked for a fact; none lives longer than `max_fact_days`."""
 
-_MAX_VERSION: Final = 2**31 - 1
+MAX_VERSION: Final = 2**31 - 1
+"""The highest version of a memory."""
 
 
 class ContactMemoryStore:
@@ -217,7 +218,7 @@ class ContactMemoryStore:
         expected_version: int | None = None,
     ) -> ContactMemory:
         if expected_version is not None:
-            inputs.count("expected_version", expected_version, low=0, high=_MAX_VERSION)
+            inputs.count("expected_version", expected_version, low=0, high=MAX_VERSION)
 
         def body(tx: Transaction) -> ContactMemory:
             writes, own = self._writes(tx, scope, expected_version=expected_version)

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from agentmem.transaction import Transaction, Transactions
 
-MAX_PAGE: Final = 1_000
-"""The most contacts that one call lists."""
-
 _OPERATOR: Final = Writer("operator")
 
 _MOST_MERGES: Final = 100

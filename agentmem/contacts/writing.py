@@ -101,20 +101,31 @@ class MemoryWrites:
         """The id of the header; a missing one is made, with version 0."""
         return self._made().id
 
-    def patch_facts(self, values: Mapping[str, Json], *, ttl_days: Mapping[str, int | None] | None = None) -> None:
+    def patch_facts(
+        self,
+        values: Mapping[str, Json],
+        *,
+        ttl_days: Mapping[str, int | None] | None = None,
+        at: datetime | None = None,
+    ) -> None:
         """Add or replace the facts that are named; None removes one, and the others stay as they are.
 
         Args:
             values: The new values by key.
             ttl_days: How many days each lives, by key; without any, as long as facts do.
+            at: When they were stated, where that was before now. What was written in a later hour stays, and what
+                would be over by now is not written.
         """
         stored = self._stored_facts(list(values))
+        written_at = expiry.hour(at or self.now)
         for key, value in values.items():
-            row = stored.get(key)
-            if value is None:
+            row, days = stored.get(key), (ttl_days or {}).get(key)
+            if at is not None and row is not None and self._is_live(row) and row.updated_at > written_at:
+                continue
+            if value is None or self._is_past(written_at, days):
                 self._remove_fact(row)
             else:
-                self._put_fact(row, key, value, (ttl_days or {}).get(key))
+                self._put_fact(row, key, value, ttl_days=days, at=written_at)
 
     def set_summary(self, text: str | None) -> None:
         """Replace the summary; None removes it."""
@@ -286,9 +297,8 @@ class MemoryWrites:
                 stored.update({row.key: row for row in rows})
         return stored
 
-    def _put_fact(self, row: FactRow | None, key: str, value: Json, ttl_days: int | None) -> None:
+    def _put_fact(self, row: FactRow | None, key: str, value: Json, *, ttl_days: int | None, at: datetime) -> None:
         live = row if row is not None and self._is_live(row) else None
-        at = expiry.hour(self.now)
         values: dict[str, Any] = {
             "updated_at": at,
             "expires_at": None if ttl_days is None else expiry.on(at, ttl_days),
@@ -341,6 +351,12 @@ class MemoryWrites:
 
     def _is_live(self, row: FactRow) -> bool:
         return self._ends(row) > self.now
+
+    def _is_past(self, at: datetime, ttl_days: int | None) -> bool:
+        """Whether a fact that was written then is over by now."""
+        expires_at = None if ttl_days is None else expiry.on(at, ttl_days)
+        ends = expiry.fact_ends(at, expires_at, days=self._days, most_days=self._tx.max_fact_days)
+        return ends <= self.now
 
     def _ends(self, row: FactRow) -> datetime:
         return reading.fact_ends(self._tx, row, days=self._days)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agentmem.conversations.kept_state import StateChanges
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -38,19 +40,36 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Addition:
+    """What is added to a conversation in one step.
+
+    Args:
+        said: What was said, in order.
+        state: What was noted.
+        caller: What it says of who it is with, which counts while nobody is known.
+        new_turn: Whether memory is read afresh.
+    """
+
+    said: Sequence[NewMessage] = ()
+    state: StateChanges = field(default_factory=StateChanges)
+    caller: Caller | None = None
+    new_turn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How a conversation ends.
 
     Args:
         status: `ended`; or `failed`, and then nothing of the state is kept.
-        keep: The values of the state; those that are not under the agent's `state_keys` do not count.
+        state: What was noted last; what is not under the agent's `state_keys` by then does not count.
         said: Messages that were not stored before, because nobody knew whose they are.
-        caller: Who it turned out to be with.
+        caller: What it says of who it is with, which counts while nobody is known.
         deferred: Whether its transcript is left for later, maybe to a process that has a model where this one has none.
     """
 
     status: Status = "ended"
-    keep: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+    state: StateChanges = field(default_factory=StateChanges)
     said: Sequence[NewMessage] = ()
     caller: Caller | None = None
     deferred: bool = False
@@ -63,10 +82,12 @@ class TurnMemory:
     Args:
         caller_identity: Who it is with; `""` while that is not known.
         fields: What `conv.memory` shows in this turn; None where the turn goes on as it was.
+        state: What is kept with its row by now; None where nothing is.
     """
 
     caller_identity: str
     fields: Mapping[str, Json] | None = None
+    state: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +119,9 @@ class Rules:
     Args:
         max_value_bytes: The most bytes of one, as JSON.
         max_id_chars: The most characters of an id.
-        idle_minutes: When a conversation left open ends by itself.
         reads_transcripts: Whether there is a model that reads what was said.
     """
 
     max_value_bytes: int
     max_id_chars: int
-    idle_minutes: int
     reads_transcripts: bool

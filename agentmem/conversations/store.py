@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from itertools import accumulate
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from sqlmodel import Session, col, select
-
-from agentmem import expiry
 from agentmem.contacts.reading import find_header, read_facts, read_memory
 from agentmem.contacts.writing import MemoryWrites
-from agentmem.conversations import contexts, queries
+from agentmem.conversations import contexts, kept_state, messages, queries
 from agentmem.conversations.callers import Caller, identified
-from agentmem.conversations.commands import Begun, Ending, MemoryInUse, NewMessage, Opening, Rules, TurnMemory
+from agentmem.conversations.commands import Begun, MemoryInUse, Opening, Rules, TurnMemory
+from agentmem.conversations.kept_state import StateChanges
 from agentmem.conversations.mappings import State
 from agentmem.conversations.metrics import first_interaction
-from agentmem.database import in_batches
 from agentmem.errors import ConflictError, InvalidInputError
 from agentmem.models import Scope
-from agentmem.tables import ConversationRow, MessageRow
+from agentmem.tables import ConversationRow
 from agentmem.text.secrets import redact
 from agentmem.transaction import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from agentmem.agents.settings import AgentSettings, AgentStore
     from agentmem.contacts.store import ContactStore
+    from agentmem.conversations.commands import Addition, Ending, NewMessage
     from agentmem.conversations.merging import Merging
-    from agentmem.records import Json, Status
+    from agentmem.records import Status
     from agentmem.transaction import Snapshot, Transaction, Transactions
 
 _OPEN: Final = "open"
@@ -85,7 +81,7 @@ class ConversationStore:
         def body(tx: Transaction) -> Begun:
             session, now = tx.session, tx.now
             settings = self._agents.get(session, tenant_id, opening.agent_id, opening.version)
-            state = self._state(settings, opening.caller.state)
+            state = State(settings.state_keys, max_bytes=self._rules.max_value_bytes, given=opening.caller.state)
             row = ConversationRow(
                 id=conversation_id,
                 tenant_id=tenant_id,
@@ -102,9 +98,14 @@ class ConversationStore:
             step = _Step(tx, row, settings)
             self._identify(tx, step, opening.caller)
             self._free(tx, tenant_id, opening.thread_id)
+            noted = state.changes()
+            self._note(step, noted)
             session.add(row)
             session.flush()
-            return _begun(step, state, self._turn(step))
+            turn = self._turn(step)
+            if turn.state is not None:
+                state.take(turn.state, noted)
+            return _begun(step, state, turn)
 
         return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
@@ -117,7 +118,10 @@ class ConversationStore:
         """
         with self._transactions.read() as snapshot:
             step = self._open(snapshot, queries.find(snapshot, tenant_id, conversation_id))
-            return _begun(step, self._state(step.settings, {}), self._turn(step))
+            state = State(step.settings.state_keys, max_bytes=self._rules.max_value_bytes)
+            turn = self._turn(step)
+            state.take(turn.state or {})
+            return _begun(step, state, turn)
 
     def reading(self, tenant_id: str, conversation_id: str) -> MemoryInUse:
         """Whose memory an open conversation reads, and what of it was shown.
@@ -130,10 +134,8 @@ class ConversationStore:
             step = self._open(snapshot, queries.find(snapshot, tenant_id, conversation_id))
             return MemoryInUse(step.scope, frozenset(contexts.unpacked(step.row.context).line_ids))
 
-    def add(
-        self, tenant_id: str, conversation_id: str, said: Sequence[NewMessage], *, caller: Caller | None, new_turn: bool
-    ) -> TurnMemory:
-        """Add messages, and read memory afresh where they begin a turn.
+    def add(self, tenant_id: str, conversation_id: str, addition: Addition) -> TurnMemory:
+        """Add what was said and noted, all of it or nothing, and read memory afresh where that begins a turn.
 
         A message with an `external_id` that the conversation has is not added again. Nothing is stored of an anonymous
         conversation, or of one whose agent does not remember.
@@ -141,24 +143,19 @@ class ConversationStore:
         Args:
             tenant_id: The account.
             conversation_id: Which conversation.
-            said: What was said, in order.
-            caller: Who it turns out to be with, where that was not known before.
-            new_turn: Whether memory is read afresh.
+            addition: What is added.
 
         Raises:
             NotFoundError: There is none of this id.
-            InvalidInputError: It is over.
+            InvalidInputError: It is over, its state would be too large, or what says who is calling is no text.
         """
 
         def body(tx: Transaction) -> TurnMemory:
             step = self._go_on(tx, tenant_id, conversation_id)
-            if caller is not None:
-                self._identify(tx, step, caller)
-            if step.scope is not None:
-                self._store(tx, step, step.scope, said)
-            if new_turn or caller is not None:
-                return self._turn(step)
-            return TurnMemory(step.row.contact_id or "")
+            newly_known = self._identify(tx, step, addition.caller)
+            self._store(tx, step, addition.said)
+            self._note(step, addition.state)
+            return self._turn(step) if addition.new_turn or newly_known else self._standing(step)
 
         return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
@@ -176,20 +173,22 @@ class ConversationStore:
 
         self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
-    def note(self, tenant_id: str, conversation_id: str, **outcome: str | None) -> None:
-        """Keep what became of a conversation: `qa`, `handoff_to`, `handoff_reason`.
+    def note(self, tenant_id: str, conversation_id: str, noted: StateChanges, **outcome: str | None) -> TurnMemory:
+        """Keep what was noted, and what became of a conversation: `qa`, `handoff_to`, `handoff_reason`.
 
         Raises:
             NotFoundError: There is none of this id.
-            InvalidInputError: It is over.
+            InvalidInputError: It is over, or its state would be too large.
         """
 
-        def body(tx: Transaction) -> None:
-            row = self._go_on(tx, tenant_id, conversation_id).row
+        def body(tx: Transaction) -> TurnMemory:
+            step = self._go_on(tx, tenant_id, conversation_id)
             for name, value in outcome.items():
-                setattr(row, name, None if value is None else redact(value))
+                setattr(step.row, name, None if value is None else redact(value))
+            self._note(step, noted)
+            return self._standing(step)
 
-        self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
+        return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
     def end(self, tenant_id: str, conversation_id: str, ending: Ending) -> bool:
         """End a conversation, and keep what its state has for memory; one that is over is left as it is.
@@ -206,42 +205,29 @@ class ConversationStore:
             step = self._step(tx, queries.find_to_write(tx, tenant_id, conversation_id))
             if step.row.status != _OPEN:
                 return False
-            if ending.caller is not None:
-                self._identify(tx, step, ending.caller)
-            if step.scope is not None:
-                self._store(tx, step, step.scope, ending.said)
-                if ending.status == "ended":
-                    self._keep(tx, step, step.scope, ending.keep)
+            self._identify(tx, step, ending.caller)
+            self._store(tx, step, ending.said)
+            if ending.status == "ended":
+                self._remember(tx, step, ending.state)
             to_read = ending.deferred or self._rules.reads_transcripts
             _close(step, ending.status, max(tx.now, step.row.started_at), to_read=to_read)
             return step.row.extraction == _PENDING
 
         return self._transactions.write(body, writer=Writer(ASSISTANT, conversation_id=conversation_id))
 
-    def end_idle(self, tx: Transaction, limit: int) -> int:
-        """End conversations of any tenant that were left open, the longest idle first.
+    def end_left_open(self, tx: Transaction, row: ConversationRow) -> None:
+        """End a conversation that nobody goes on with, and keep what its state has for memory.
 
-        Their end is when they were last heard of, so that none is kept for longer because nobody ended it.
+        Its end is when it was last heard of, so that nothing of it is kept for longer because nobody ended it.
 
         Args:
             tx: The transaction.
-            limit: How many at most.
-
-        Returns:
-            How many were ended.
+            row: The conversation, locked, and before it who it is with.
         """
-        idle = expiry.back(tx.now, timedelta(minutes=self._rules.idle_minutes))
-        statement = (
-            select(ConversationRow)
-            .where(ConversationRow.status == _OPEN, col(ConversationRow.last_active_at) <= idle)
-            .order_by(col(ConversationRow.last_active_at))
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        rows = tx.session.exec(statement).all()
-        for row in rows:
-            self._close_idle(tx, row)
-        return len(rows)
+        step = self._step(tx, row)
+        if row.state is not None and not queries.is_over(tx, row):
+            self._remember(tx, step, StateChanges(), at=row.last_active_at)
+        _close(step, "ended", row.last_active_at, to_read=True)
 
     def _step(self, snapshot: Snapshot, row: ConversationRow) -> _Step:
         """A conversation and its agent's settings as they are now."""
@@ -263,13 +249,11 @@ class ConversationStore:
         step.row.last_active_at = max(tx.now, step.row.last_active_at)
         return step
 
-    def _state(self, settings: AgentSettings, given: Mapping[str, object]) -> State:
-        return State(settings.state_keys, max_bytes=self._rules.max_value_bytes, given=given)
-
     def _free(self, tx: Transaction, tenant_id: str, thread_id: str | None) -> None:
         """Make sure that a thread has no open conversation; one that outlived its retention is ended.
 
-        It comes after the people are locked, for it may lock a row.
+        It comes after the people are locked, for it may lock a row. Whoever that was with need not be among them: what
+        its state has for memory would be over, too.
         """
         row = None if thread_id is None else queries.open_in_thread(tx.session, tenant_id, thread_id)
         if row is None:
@@ -283,23 +267,26 @@ class ConversationStore:
             )
         row = queries.open_in_thread(tx.session, tenant_id, row.thread_id or "", to_write=True)
         if row is not None:
-            self._close_idle(tx, row)
+            self.end_left_open(tx, row)
             tx.session.flush()
 
-    def _identify(self, tx: Transaction, step: _Step, caller: Caller) -> None:
-        """Say whose the conversation is, once, and keep what its agent has of them at this moment."""
+    def _identify(self, tx: Transaction, step: _Step, caller: Caller | None) -> bool:
+        """Say whose the conversation is, once, and keep what its agent has of them; whether it became known now."""
+        if caller is None:
+            return False
         known = identified(caller, step.settings, limit=self._rules.max_id_chars)
         if step.row.contact_id is not None or not known:
-            return
+            return False
         tenant_id = step.row.tenant_id
         resolved = self._contacts.resolve(tx, tenant_id, known.identities, user_id=known.user_id, name=caller.name)
         if resolved.contact is None:
-            return
+            return False
         for loser_id in resolved.absorb:
             self._merging.absorb(tx, tenant_id, loser_id, resolved.contact.id)
         step.row.contact_id = resolved.contact.id
         if step.scope is not None:
             step.row.context = self._context(step, step.scope)
+        return True
 
     def _context(self, step: _Step, scope: Scope) -> str:
         memory = read_memory(step.snapshot, scope, recent_messages=step.settings.recent_messages)
@@ -307,52 +294,45 @@ class ConversationStore:
         return contexts.packed(memory, summary_at=None if header is None else header.summary_updated_at)
 
     def _turn(self, step: _Step) -> TurnMemory:
-        """What `conv.memory` shows from now on."""
-        scope = step.scope
+        """Where it stands, and what `conv.memory` shows from now on."""
+        scope, standing = step.scope, self._standing(step)
         if scope is None:
-            return TurnMemory(step.row.contact_id or "", fields={})
+            return replace(standing, fields={})
         fields = dict(read_facts(step.snapshot, scope))
         if step.settings.analytics_enabled and (first := first_interaction(step.snapshot, scope)):
             fields |= first.fields()
-        return TurnMemory(scope.user_id, fields=fields)
+        return replace(standing, fields=fields)
 
-    def _store(self, tx: Transaction, step: _Step, scope: Scope, said: Sequence[NewMessage]) -> None:
-        """Store messages after those that are there, without those that are among them."""
-        session, conversation_id = tx.session, step.row.id
-        new = _not_stored(session, conversation_id, said)
-        if not new:
+    def _standing(self, step: _Step) -> TurnMemory:
+        """Who it is with, and what is kept with its row."""
+        kept = None if step.scope is None else kept_state.unpacked(step.row.state)
+        return TurnMemory(step.row.contact_id or "", state=kept)
+
+    def _store(self, tx: Transaction, step: _Step, said: Sequence[NewMessage]) -> None:
+        """Store messages that are not stored."""
+        if step.scope is None:
             return
-        stored = select(MessageRow).where(MessageRow.conversation_id == conversation_id)
-        last = session.exec(stored.order_by(col(MessageRow.position).desc()).limit(1)).first()
-        first, not_before = (1, new[0].at) if last is None else (last.position + 1, last.created_at)
-        moments = accumulate((max(not_before, message.at) for message in new), max)  # clocks are set back
-        memory_id = self._writes(tx, scope).memory_id
-        session.add_all(
-            MessageRow(
-                id=uuid4().hex,
-                conversation_id=conversation_id,
-                memory_id=memory_id,
-                position=position,
-                role=message.role,
-                content=redact(message.content),
-                external_id=message.external_id,
-                created_at=moment,
-            )
-            for position, (message, moment) in enumerate(zip(new, moments, strict=True), start=first)
-        )
-        session.flush()
+        if new := messages.not_stored(tx.session, step.row.id, said):
+            memory_id = self._writes(tx, step.scope).memory_id
+            messages.store(tx.session, new, conversation_id=step.row.id, memory_id=memory_id)
 
-    def _keep(self, tx: Transaction, step: _Step, scope: Scope, values: Mapping[str, Json]) -> None:
+    def _note(self, step: _Step, noted: StateChanges) -> None:
+        """Apply what was noted to what the row holds, as it is by now: another may have noted something, too."""
+        if step.scope is not None and noted:
+            values = noted.applied(kept_state.unpacked(step.row.state))
+            step.row.state = kept_state.packed(values, max_bytes=self._rules.max_value_bytes)
+
+    def _remember(self, tx: Transaction, step: _Step, noted: StateChanges, *, at: datetime | None = None) -> None:
         """Patch the key-value facts with what the state has under the agent's keys."""
+        if step.scope is None:
+            return
         lives = step.settings.state_keys
-        kept = {key: value for key, value in values.items() if key in lives}
-        self._writes(tx, scope).patch_facts(kept, ttl_days=lives)
+        values = noted.applied(kept_state.unpacked(step.row.state))
+        if kept := {key: value for key, value in values.items() if key in lives}:
+            self._writes(tx, step.scope).patch_facts(kept, ttl_days=lives, at=at)
 
     def _writes(self, tx: Transaction, scope: Scope) -> MemoryWrites:
         return MemoryWrites(tx, scope, source=ASSISTANT, max_value_bytes=self._rules.max_value_bytes)
-
-    def _close_idle(self, tx: Transaction, row: ConversationRow) -> None:
-        _close(self._step(tx, row), "ended", row.last_active_at, to_read=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,35 +351,14 @@ class _Step:
         return Scope(self.row.tenant_id, self.row.contact_id, self.row.agent_id)
 
 
-def _not_stored(session: Session, conversation_id: str, said: Sequence[NewMessage]) -> list[NewMessage]:
-    """The messages that the conversation does not have, each once."""
-    named = [message.external_id for message in said if message.external_id is not None]
-    known: set[str | None] = set()
-    for some in in_batches(named):
-        stored = select(MessageRow.external_id).where(
-            MessageRow.conversation_id == conversation_id, col(MessageRow.external_id).in_(some)
-        )
-        known.update(session.exec(stored).all())
-    new: list[NewMessage] = []
-    for message in said:
-        if message.external_id is None or message.external_id not in known:
-            new.append(message)
-            known.add(message.external_id)
-    return new
-
-
 def _close(step: _Step, status: Status, at: datetime, *, to_read: bool) -> None:
     """End a conversation; its transcript is read, if it is to be, where its agent remembers and something was said."""
     row = step.row
     row.status = status
     row.ended_at = row.last_active_at = at
+    row.state = None
     learns = to_read and status == "ended" and step.scope is not None
-    row.extraction = _PENDING if learns and _has_messages(step.snapshot.session, row) else "none"
-
-
-def _has_messages(session: Session, row: ConversationRow) -> bool:
-    statement = select(MessageRow.id).where(MessageRow.conversation_id == row.id).limit(1)
-    return session.exec(statement).first() is not None
+    row.extraction = _PENDING if learns and messages.has_messages(step.snapshot.session, row.id) else "none"
 
 
 def _begun(step: _Step, state: State, turn: TurnMemory) -> Begun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.messages.utils import count_tokens_approximately
@@ -22,12 +22,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import Runnable
 
     from agentmem.records import ContactMemory, Message
 
 BUDGET: Final = 8_000
 """About how many tokens of transcript the model reads at once; what is known comes on top, at most as much again."""
+
+
+class ChatModel(Protocol):
+    """What is needed of a LangChain `BaseChatModel`, whose own module takes half a second to import."""
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[Any, Any]:
+        """Return the model as one that fills in a schema."""
+        ...
 
 
 class Extractor:
@@ -42,7 +52,7 @@ class Extractor:
         budget: The most tokens, counted approximately, of the transcript in one prompt.
     """
 
-    def __init__(self, chat_model: BaseChatModel, *, bounds: Bounds = Bounds(), budget: int = BUDGET) -> None:  # noqa: B008 - frozen
+    def __init__(self, chat_model: ChatModel, *, bounds: Bounds = Bounds(), budget: int = BUDGET) -> None:  # noqa: B008 - frozen
         self._chat_model = chat_model
         self._bounds = bounds
         self._budget = budget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ from agentmem.langgraph.run import AnyRuntime, Binding, Run, UnavailableError
 
 if TYPE_CHECKING:
     from agentmem.client.conversations import Conversation
-    from agentmem.records import Role
+    from agentmem.records import Json, Role
 
 _ROLES: Final[dict[type[BaseMessage], Role]] = {HumanMessage: "user", AIMessage: "assistant", ToolMessage: "tool"}
 
@@ -56,21 +57,22 @@ class Talk:
 
     def _begun(self, run: Run, state: object) -> dict[str, Any]:
         conversation = self._current(run, state)
-        is_new = conversation.id not in _heard(state)
-        emptied = {"conversation_state": Overwrite({})} if is_new else {}
-        return {**_recorded(run, conversation, state), **emptied}
+        if conversation.id in _heard(state):  # what was noted in another is not this one's
+            _hand_over(conversation, state)
+        update = _recorded(run, conversation, state)
+        return {**update, **_shown(conversation, state)}
 
     def _closed(self, run: Run, state: object, *, end: bool) -> dict[str, Any]:
         begun = channel(state, "conversation_id", "")
         conversation = run.conversation(begun) if begun else self._current(run, state)
         if conversation is None:  # ended meanwhile; what came after its end is not part of it
             return {}
+        _hand_over(conversation, state)
         update = _recorded(run, conversation, state)
         if end or run.thread_id is None:  # without a thread nobody could go on with it
-            given: dict[str, Any] = channel(state, "conversation_state", {})
-            conversation.state.update(given)
             conversation.end(defer=self.defer)
-        return update
+            return update
+        return {**update, **_shown(conversation, state)}
 
     def _current(self, run: Run, state: object) -> Conversation:
         """The open conversation of the thread, or of a run that has no thread; a new one where there is none."""
@@ -110,6 +112,43 @@ def _recorded(run: Run, conversation: Conversation, state: object) -> dict[str, 
             conversation.add_message(role, text, external_id=message.id)
     last = messages[-1].id if messages else None
     return {"conversation_id": conversation.id, "conversation_heard": {conversation.id: last or ""}}
+
+
+def _hand_over(conversation: Conversation, state: object) -> None:
+    """Note in a conversation what was set in the graph since the two last agreed: another process may note things, too.
+
+    It is kept with the next message.
+    """
+    given: dict[str, Any] = channel(state, "conversation_state", {})
+    agreed: dict[str, Json] = channel(state, "conversation_kept", {})
+    for name in agreed.keys() - given.keys():
+        conversation.state.pop(name, None)
+    for name, value in given.items():
+        if name not in agreed or not _is_same(value, agreed[name]):
+            conversation.state[name] = value
+
+
+def _shown(conversation: Conversation, state: object) -> dict[str, Any]:
+    """What the graph is to see of a conversation's state, whoever noted it; nothing where it sees that already."""
+    shown, agreed = dict(conversation.state), conversation.state.seen
+    shown_before: dict[str, Any] = channel(state, "conversation_state", {})
+    agreed_before: dict[str, Json] = channel(state, "conversation_kept", {})
+    update: dict[str, Any] = {}
+    if shown.keys() != shown_before.keys() or not all(_is_same(shown[name], shown_before[name]) for name in shown):
+        update["conversation_state"] = Overwrite(shown)
+    if agreed != agreed_before:
+        update["conversation_kept"] = Overwrite(agreed)
+    return update
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two values are one object, or the same JSON."""
+    if one is other:
+        return True
+    try:
+        return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    except (TypeError, ValueError):
+        return False
 
 
 def _heard(state: object) -> dict[str, str]:

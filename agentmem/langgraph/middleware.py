@@ -184,8 +184,8 @@ class ConversationMiddleware(_Guarding):
 
     A tool of your own finds the conversation by
     `mem.conversations.resume(runtime.state["conversation_id"])`, and a
-    `Command(update={"conversation_state": {...}})` of it becomes `conv.state` at
-    the end.
+    `Command(update={"conversation_state": {...}})` of it becomes `conv.state`
+    after the turn. What another process noted is there from the next turn on.
 
     Args:
         mem: The store, or a function that opens it when it is first needed.

@@ -183,7 +183,9 @@ def create_conversation_nodes(
         return {"conversation_state": {"cheese_type": "brie"}}
 
     What is returned as `conversation_state`, key by key, becomes `conv.state`
-    in `end`. `conv.state` itself is not kept from one node to the next.
+    with the next message that `start` or `end` records. It shows what other
+    processes noted, too, from the next `start` on. What is set in `conv.state`
+    itself is kept with the next step of that `conversation`, such as `handoff`.
 
     Args:
         mem: The store, or a function that opens it when it is first needed.

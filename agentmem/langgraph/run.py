@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from langchain.tools import ToolRuntime
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 import agentmem
 from agentmem import deadline, inputs
 from agentmem.agents.graphs import current_run, fingerprint, key_of
+from agentmem.client.store import AgentMem
 from agentmem.errors import BackendError, InvalidInputError, NotFoundError
 from agentmem.langgraph.messages import messages_of, without
 from agentmem.langgraph.threads import Left, RefusedError, behind, enter
@@ -26,11 +27,11 @@ from agentmem.policy import MemoryContext, MemoryPolicy
 
 if TYPE_CHECKING:
     from agentmem.client.conversations import Conversation
-    from agentmem.client.store import AgentMem, Client
+    from agentmem.client.store import Client
 
 T = TypeVar("T")
 
-Store = Union["AgentMem", Callable[[], "AgentMem"]]
+Store = AgentMem | Callable[[], AgentMem]
 """A store, or a function that opens it when it is first needed; every part that is given the function shares it."""
 
 AnyRuntime = Runtime[Any] | ToolRuntime[Any, Any]

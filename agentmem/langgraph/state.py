@@ -34,8 +34,9 @@ class MemoryChannels(TypedDict):
         system_reminders: The reminder of the current turn by the id of its human message; empty when there is none.
         memory_scope: Whose thread this is: a hash of the tenant and user that began it, a dot, one with the agent too.
         conversation_id: The conversation that the thread is in, or was in last; empty when none could be begun.
-        conversation_state: What your nodes and tools set for the conversation: the node that ends it hands them to
-            `conv.state`.
+        conversation_state: What is noted in the conversation. What your nodes and tools set is handed to `conv.state`
+            with the next message; what other processes noted is there when a turn begins.
+        conversation_kept: What of it was kept with the conversation when the two last agreed.
         conversation_heard: The id of the last message that the conversation heard, by the conversation's id.
     """
 
@@ -44,6 +45,7 @@ class MemoryChannels(TypedDict):
     memory_scope: NotRequired[Annotated[str, PrivateStateAttr, keep_first]]
     conversation_id: NotRequired[Annotated[str, PrivateStateAttr]]
     conversation_state: NotRequired[Annotated[dict[str, Any], PrivateStateAttr, merge]]
+    conversation_kept: NotRequired[Annotated[dict[str, Any], PrivateStateAttr, merge]]
     conversation_heard: NotRequired[Annotated[dict[str, str], PrivateStateAttr]]
 
 

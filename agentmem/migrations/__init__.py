@@ -11,7 +11,7 @@ from agentmem.errors import BackendError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest revision, known without loading Alembic, so that opening a store that is up to date stays fast."""
 
 VERSION_TABLE: Final = "agentmem_alembic_version"

@@ -266,6 +266,7 @@ def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threa
 
 _NOTHING_SAID: Final[Mapping[str, object]] = {
     "context": NO_CONTEXT,
+    "state": None,
     "qa": None,
     "handoff_to": None,
     "handoff_reason": None,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agentmem.archival.index.protocol import IndexFeed
+    from agentmem.conversations.idle import IdleReport
     from agentmem.retention.batches import Batch
     from agentmem.transaction import Snapshot, Transaction, Transactions
 
@@ -42,7 +43,7 @@ class Sweeping:
     Args:
         transactions: What reads and writes it.
         index: What holds vectors of it.
-        end_idle: Ends conversations that were left open: a transaction, and how many at most.
+        end_idle: Ends conversations that were left open, as of a moment.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Sweeping:
         transactions: Transactions,
         index: IndexFeed,
         *,
-        end_idle: Callable[[Transaction, int], int],
+        end_idle: Callable[[datetime], IdleReport],
     ) -> None:
         self._transactions = transactions
         self._index = index
@@ -67,7 +68,7 @@ class Sweeping:
             BackendError: The database could not do it; what was deleted until then stays deleted.
         """
         now = self._transactions.now() if now is None else inputs.timestamp("now", now)
-        ended = self._all(lambda tx: self._end_idle(tx, ROWS), now)
+        idle = self._end_idle(now)
         with self._transactions.read(now) as snapshot:
             to_delete = list(batches(snapshot))
         deleted = Counter[str]()
@@ -78,7 +79,8 @@ class Sweeping:
         self._transactions.database.write(record.remove_in_memory)
         deleted["tombstones"] += self._clear_tombstones(now)  # now that every index knows of them
         in_files = traces.remove_from_files(self._transactions.database)
-        return SweepReport(ended, {kind: count for kind, count in deleted.items() if count}, (*in_index, *in_files))
+        pending = (*idle.pending, *in_index, *in_files)
+        return SweepReport(idle.ended, {kind: count for kind, count in deleted.items() if count}, pending)
 
     def _all(self, batch: Batch, now: datetime) -> int:
         """Repeat a batch until there is nothing more to do."""

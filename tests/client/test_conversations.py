@@ -514,19 +514,20 @@ def test_threads_that_are_begun_at_once_have_one_conversation(open_mem, conversa
     assert begun == [conversations.find(thread_id="t").id]
 
 
-def test_an_interrupted_conversation_is_resumed_without_its_state(open_mem, conversations):
+def test_an_interrupted_conversation_is_resumed_with_what_was_noted_until_its_last_message(open_mem, conversations):
     first = conversations.start("support", phone=PHONE, channel="sms", thread_id="t", version="3")
-    first.add_message("user", "Hello")
     first.state["cheese_type"] = "brie"
+    first.add_message("user", "Hello")
+    first.state["booking_day"] = "Monday"
     again = open_mem().conversations.resume(first.id)
     assert (again.id, again.agent_id, again.version) == (first.id, "support", "3")
     assert (again.channel, again.thread_id, again.caller_identity) == ("sms", "t", first.caller_identity)
-    assert dict(again.state) == {}
+    assert dict(again.state) == {"cheese_type": "brie"}
     again.say("Welcome back")
     again.state["booking_day"] = "Friday"
     record = again.end()
     assert [message.content for message in record.messages] == ["Hello", "Welcome back"]
-    assert [change.ref for change in record.changes] == ["booking_day"]
+    assert {change.ref: change.after for change in record.changes} == {"cheese_type": "brie", "booking_day": "Friday"}
 
 
 def test_only_an_open_conversation_is_resumed(conversations):

@@ -82,6 +82,14 @@ NO_LINES = [
     Line("fine", occurred_at=datetime(2026, 1, 1)),  # noqa: DTZ001 - the fault under test
 ]  # fmt: skip
 
+NO_MESSAGES = [
+    None, 5, "zebra", b"zebra", {"zebra": 1}, ["zebra"], [None], [{}], [{"role": "user"}], [{"content": "x"}],
+    [{"role": "zebra", "content": "x"}], [{"role": "user", "content": "x", "zebra": 1}],
+    *([{"role": "user", "content": content}] for content in ("", " ", *NO_TEXT)),
+    *([{"role": "user", "content": "x", "external_id": one}] for one in ("", " ", *NO_TEXT)),
+    [{"role": "user", "content": "x"}] * 1_001,
+]  # fmt: skip
+
 
 def bad(method, name):
     """Values that a parameter must refuse, wherever it stands."""
@@ -118,6 +126,7 @@ def bad(method, name):
         "limit": [0, MOST.get(str(method), 1_000) + 1, -1, 5.0, "5", True, math.inf],
         "lines": NO_LINES,
         "memory_retention_days": [-1, 36_501, 1.5, "90", True],
+        "messages": NO_MESSAGES,
         "min_confidence": NO_FRACTION,
         "min_score": NO_FRACTION,
         "old": ["", *NO_TEXT],

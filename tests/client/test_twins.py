@@ -163,6 +163,7 @@ async def speak(mem):
         await conv.aset_outcome("resolved")
         assert (await mem.conversations.aresume(conv.id)).id == conv.id
         assert (await mem.conversations.afind(thread_id="t")).id == conv.id
+        assert (await mem.conversations.aadd(conv.id, state={"step": 1})).state == {"name": "Ada", "step": 1}
     assert (await mem.conversations.aget(conv.id)).status == "ended"
     assert (await mem.conversations.aend(conv.id)).changes[0].after == "Ada"
     assert len(await mem.conversations.alist(user_id="ada")) == 1

@@ -94,7 +94,9 @@ def test_idle_conversations_of_every_tenant_are_ended(support, clock):
     assert ended == ["ended"] * 6
 
 
-def test_a_process_that_dies_before_the_end_loses_the_state_and_nothing_half(support, home, sql):
+def test_a_process_that_dies_before_the_end_loses_what_it_noted_after_its_last_message_and_nothing_half(
+    support, home, sql
+):
     command = [sys.executable, str(PROGRAMS / "die_in_conversation.py"), str(home), json.dumps(sql.options(home))]
     ran = subprocess.run(command, env=environment(), check=False, capture_output=True, text=True)
     assert ran.returncode == -9, ran.stderr

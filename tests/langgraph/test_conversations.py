@@ -433,6 +433,52 @@ def test_what_is_set_for_the_conversation_is_kept_at_its_end(talk, mem):
     assert facts(mem) == {"cheese_type": "gouda"}
 
 
+def elsewhere(mem, where="t"):
+    """The conversation of a thread as another process goes on with it."""
+    return mem.conversations.resume(mem.conversations.find(thread_id=where).id)
+
+
+def test_what_is_set_in_a_turn_is_there_for_every_process_before_the_next(talk, mem):
+    say = talk(calling("choose", cheese="brie"), "Brie", "Goodbye", tools=[choose], end_when=never)
+    say("Brie please")
+    say("Thanks")  # the nodes hear the answer of a turn when the next one begins
+    assert dict(elsewhere(mem).state) == {"cheese_type": "brie"}
+    mem.conversations.end(elsewhere(mem).id)
+    assert facts(mem) == {"cheese_type": "brie"}
+
+
+def test_what_another_process_notes_is_shown_to_the_graph_and_not_undone_by_it(talk, mem):
+    say = talk(calling("choose", cheese="brie"), "Brie", "Yes", calling("choose", cheese="edam"), "Edam", "Yes",
+               "Goodbye", tools=[choose])  # fmt: skip
+    say("Brie please")
+    say("Yes?")
+    other = elsewhere(mem)
+    mem.conversations.add(other.id, state={"cheese_type": "gouda", "day": "Friday", "mood": "kind"})
+    other.state["step"] = 1
+    other.say("Noted")
+    say("Edam")
+    shown = dict(say.graph.get_state(thread()).values["conversation_state"])
+    assert shown == {"cheese_type": "edam", "day": "Friday", "mood": "kind", "step": 1}
+    say("Thanks")
+    mem.conversations.add(other.id, state={"cheese_type": "gouda"})
+    other.say("Gouda")
+    del other.state["day"]
+    other.say("No day")
+    say("bye")
+    assert facts(mem) == {"cheese_type": "gouda"}
+
+
+def test_a_graph_whose_threads_are_kept_nowhere_goes_on_with_what_was_noted(way, mem):
+    model = scripted(calling("choose", cheese="brie"), "Brie", "Goodbye")
+    graph = way.build(mem, model, end_when=says_bye, tools=[choose])
+    way.run(graph, said("Brie please"), thread(), ada(AGENT))
+    mem.conversations.add(mem.conversations.find(thread_id="t").id, state={"day": "Friday"})
+    way.run(graph, said("bye"), thread(), ada(AGENT))
+    (record,) = held(mem)
+    assert record.status == "ended"
+    assert facts(mem)["day"] == "Friday"
+
+
 def test_what_was_set_for_one_conversation_is_not_the_nexts(talk, mem):
     say = talk(calling("choose", cheese="brie"), "Brie, goodbye", "Goodbye", tools=[choose])
     say("Brie, bye")

@@ -104,7 +104,9 @@ def fill(mem, canaries, user_id):
     mem.contacts.patch_facts(other, {word(): word()}, agent_id="support")
     talk(mem, canaries, user_id=other, thread_id=word())
     behind(mem).threads.claim(Scope(mem.tenant_id, other), word())
+    opened = mem.conversations.start("support", user_id=other, state={"told": word(), word(): [word()]})
     mem.contacts.merge(other, into=user_id)
+    mem.conversations.add(opened.id, state={word(): word()})
 
 
 def tell_memory(memory, canaries):
@@ -129,6 +131,7 @@ def tell_memory(memory, canaries):
 def talk(mem, canaries, **identity):
     word = canaries.word
     with mem.conversations.start("support", channel="voice", version=word(), **identity) as conv:
+        conv.state[word()] = {word(): [word()]}
         conv.add_message("user", word(), external_id=word())
         conv.say(word())
         conv.state["told"] = word()

@@ -70,6 +70,7 @@ def fill(mem, user, agent, said):
         conv.handoff(said, said)
         conv.render_prompt("{{memory}}")
     opened = mem.conversations.start(agent, user_id=user, thread_id=f"{user}-{agent}")
+    opened.state["state"] = said
     opened.say(said)
     return item.id, conv.id, opened.id
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from agentmem.conversations.idle import IdleConversations
 from agentmem.retention.sweep import Sweeping
 
 DAYS = 400
@@ -162,11 +163,9 @@ class Simulation:
     def sweep(self, *, killed):
         if killed:
             container = self.mem._container  # noqa: SLF001 - its database is to die
-            dying = Sweeping(
-                Dying(container.transactions, self.dice),
-                container.index,
-                end_idle=container.conversations.end_idle,
-            )
+            transactions = Dying(container.transactions, self.dice)
+            idle = IdleConversations(transactions, container.conversations, idle_minutes=60)
+            dying = Sweeping(transactions, container.index, end_idle=idle.end)
             with pytest.raises(Killed):
                 dying.sweep()
             return
