@@ -51,7 +51,7 @@ from agentmem.records import (
 
 if TYPE_CHECKING:
     from agentmem.agents.settings import AgentRecord, AgentSettings
-    from agentmem.client.conversations import Conversation
+    from agentmem.client.conversation import Conversation
     from agentmem.client.store import AgentMem, Client, aopen, open
 
 __all__ = [
@@ -111,7 +111,7 @@ _LAZY = {
     "AgentRecord": "agentmem.agents.settings",
     "AgentSettings": "agentmem.agents.settings",
     "Client": "agentmem.client.store",
-    "Conversation": "agentmem.client.conversations",
+    "Conversation": "agentmem.client.conversation",
     "aopen": "agentmem.client.store",
     "open": "agentmem.client.store",
 }

@@ -27,7 +27,8 @@ from agentmem import errors
 from agentmem.client.agents import Agents
 from agentmem.client.bounds import Filled
 from agentmem.client.contacts import Contacts
-from agentmem.client.conversations import Conversation, Conversations
+from agentmem.client.conversation import Conversation
+from agentmem.client.conversations import Conversations
 from agentmem.client.memory import Memory
 from agentmem.client.store import AgentMem
 from agentmem.contacts.writing import Keep

@@ -17,7 +17,8 @@ import agentmem
 from agentmem import AgentMemError, ConflictError, InvalidInputError, NotFoundError, langgraph
 from agentmem.client.agents import Agents, ClientAgents
 from agentmem.client.contacts import Contacts
-from agentmem.client.conversations import Conversation, Conversations
+from agentmem.client.conversation import Conversation
+from agentmem.client.conversations import Conversations
 from agentmem.client.memory import Memory
 from agentmem.operations import IN_PROCESS, Operation, operations, public_methods
 from agentmem.serialization import moment

@@ -24,6 +24,7 @@ from agentmem.contacts import identity
 from agentmem.contacts.memory import ContactMemoryStore
 from agentmem.contacts.store import ContactStore
 from agentmem.conversations.commands import Rules
+from agentmem.conversations.given import GivenLimits
 from agentmem.conversations.idle import IdleConversations
 from agentmem.conversations.learning import Learning
 from agentmem.conversations.merging import Merging
@@ -70,6 +71,7 @@ class Container:
 
     settings: Settings
     limits: Limits
+    given_limits: GivenLimits
     database: Database
     transactions: Transactions
     embedder: Embedder
@@ -205,6 +207,11 @@ def _wired(
     return Container(
         settings=settings,
         limits=limits,
+        given_limits=GivenLimits(
+            content_chars=settings.max_block_chars,
+            id_chars=settings.max_id_chars,
+            value_bytes=settings.max_value_bytes,
+        ),
         database=database,
         transactions=transactions,
         embedder=embedder,

@@ -17,7 +17,7 @@ from agentmem.langgraph.messages import LC_SOURCE, channel, key, messages_of, tu
 from agentmem.langgraph.run import AnyRuntime, Binding, Run, UnavailableError
 
 if TYPE_CHECKING:
-    from agentmem.client.conversations import Conversation
+    from agentmem.client.conversation import Conversation
     from agentmem.records import Json, Role
 
 _ROLES: Final[dict[type[BaseMessage], Role]] = {HumanMessage: "user", AIMessage: "assistant", ToolMessage: "tool"}

@@ -26,7 +26,7 @@ from agentmem.models import MemoryBlock, MemoryRecallResult, Scope
 from agentmem.policy import MemoryContext, MemoryPolicy
 
 if TYPE_CHECKING:
-    from agentmem.client.conversations import Conversation
+    from agentmem.client.conversation import Conversation
     from agentmem.client.store import Client
 
 T = TypeVar("T")
