@@ -12,6 +12,7 @@ from agentmem import numbers
 from agentmem.database import in_batches
 from agentmem.expiry import cutoff, over, retention_days
 from agentmem.records import ChangeAction, ChangeKind, Json, MemoryChange
+from agentmem.stored import json_of
 from agentmem.tables import ArchivalLineRow, BlockVersionRow, MemoryBlockRow, MemoryChangeRow
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _change(
     *,
     is_over: bool,
 ) -> MemoryChange:
-    before, after = (None, None) if is_over else (_unpacked(row.before), _unpacked(row.after))
+    before, after = (None, None) if is_over else (_unpacked("before", row.before), _unpacked("after", row.after))
     ref = row.ref
     if row.kind == "line" and row.action in {"added", "confirmed"}:
         after = lines.get(row.ref)
@@ -181,5 +182,5 @@ def _packed(value: Json) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _unpacked(text: str | None) -> Json:
-    return None if text is None else cast("Json", json.loads(text))
+def _unpacked(column: str, text: str | None) -> Json:
+    return None if text is None else json_of(text, kind=f"memory_change.{column}")

@@ -41,6 +41,8 @@ Code = Literal[
     "backend_unavailable",
     "busy",  # others kept it locked, or wrote at once: the same may be tried again
     "timed_out",
+    "damaged",  # what is stored cannot be read
+    "newer",  # it was stored by a newer agentmem, which can read it
 ]
 """What kind of failure it is: the class's own word, or a finer one where a caller would go on differently."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from sqlmodel import col, delete, select, update
+from typing_extensions import TypedDict
 
 from agentmem.aliases import current_user, find_current_user
 from agentmem.database import in_batches
 from agentmem.errors import ConflictError, NotFoundError
+from agentmem.stored import StoredFormat
 from agentmem.tables import ArchivalLineRow, IdempotencyKeyRow
 
 if TYPE_CHECKING:
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
     from agentmem.models import Scope
 
 _FORGOTTEN: Final = ""
+
+
+class _StoredResult(TypedDict):
+    """What a write gave back, as it is stored: the ids or versions that it made."""
+
+    result: list[str]
+
+
+_FORMAT: Final = StoredFormat(
+    "idempotency_key.result", _StoredResult, number=1, older={0: lambda result: {"result": result}}
+)
 
 
 class FirstResult:
@@ -65,7 +78,7 @@ class FirstResult:
             return None
         if row.operation != self._operation or row.fingerprint not in {self._fingerprint, _FORGOTTEN}:
             raise used()
-        return cast("list[str]", json.loads(row.result))
+        return _FORMAT.read(row.result)["result"]
 
     def keep(self, session: Session, result: Sequence[str], moment: datetime, *, block_id: str | None) -> None:
         """Keep the result with the write; `block_id` names the block or archival header it wrote to."""
@@ -79,7 +92,7 @@ class FirstResult:
                 key=self._key,
                 operation=self._operation,
                 fingerprint=self._fingerprint,
-                result=json.dumps(list(result)),
+                result=_FORMAT.write({"result": list(result)}),
                 block_id=block_id,
                 created_at=moment,
             )
@@ -89,7 +102,7 @@ class FirstResult:
 def forget_block(session: Session, block_id: str) -> None:
     """Empty what the keys of a block's writes know of its content: a fingerprint tells who can guess the text."""
     statement = update(IdempotencyKeyRow).where(col(IdempotencyKeyRow.block_id) == block_id)
-    session.exec(statement.values(fingerprint=_FORGOTTEN, result="[]"))
+    session.exec(statement.values(fingerprint=_FORGOTTEN, result=_FORMAT.write({"result": []})))
 
 
 def forget_lines(session: Session, block_id: str, line_ids: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = Path(__file__).parent
 PROGRAMS = TESTS / "programs"
 ON_BOTH = (
-    *("archival", "client", "contacts", "conversations", "retention", "test_database", "test_seed"),
+    *("archival", "client", "contacts", "conversations", "retention", "test_database", "test_old", "test_seed"),
     *(f"promises/test_{name}" for name in ("conflict", "deleted", "isolation", "many", "no_lost", "retention")),
 )
 """How the paths begin of the tests that run on SQLite and on PostgreSQL, if they ask for a store; others have the mark

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -16,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import SQLModel
 
@@ -54,6 +58,27 @@ def test_the_known_head_is_alembics(tmp_path):
     config = Config()
     config.set_main_option("script_location", str(ROOT / "agentmem" / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+
+
+def test_a_step_of_the_schema_names_the_types_of_sqlalchemy_alone(tmp_path, embeddings):
+    folder = shutil.copytree(ROOT / "agentmem" / "migrations", tmp_path / "migrations")
+    steps = sorted((folder / "versions").glob("0*.py"))
+    assert [step.name for step in steps if re.search(r"sqlmodel|agentmem\.", step.read_text("utf-8"))] == []
+    for step in steps[1:]:
+        step.unlink()
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        command.revision(config, "Whatever Alembic finds", autogenerate=True, rev_id="new")
+    engine.dispose()
+    ((made),) = [path.read_text("utf-8") for path in (folder / "versions").glob("new*.py")]
+    assert "agentmem_conversation" in made
+    assert "sa.String()" in made
+    assert "sa.DateTime(timezone=True)" in made
+    assert "sqlmodel" not in made
 
 
 def ours(_object, name, kind, _reflected, _other):
@@ -121,8 +146,9 @@ def test_a_host_applications_tables_and_its_migrations_are_left_alone(tmp_path, 
 def test_a_store_of_a_newer_schema_is_not_touched_and_says_so(home, tables, sql):
     sql.execute(home, "UPDATE agentmem_alembic_version SET version_num = '9999'")
     before = tables()
-    with pytest.raises(BackendError, match=r"newer.*upgrade agentmem-toolkit"):
+    with pytest.raises(BackendError, match=r"newer.*upgrade agentmem-toolkit") as caught:
         agentmem.open(home, **sql.options(home))
+    assert caught.value.code == "newer"
     assert tables() == before
 
 

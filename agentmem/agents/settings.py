@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, cast
 
 from pydantic import (
     AfterValidator,
@@ -19,10 +18,12 @@ from pydantic import (
     field_validator,
 )
 from sqlmodel import col, select
+from typing_extensions import TypedDict
 
 from agentmem import inputs
 from agentmem.display import Shown
 from agentmem.errors import InvalidInputError, NotFoundError
+from agentmem.stored import StoredFormat, damaged, unchanged
 from agentmem.tables import AgentSettingsRow
 from agentmem.transaction import Writer
 from agentmem.wording import Phrase
@@ -47,6 +48,21 @@ _AGENT: Final = ""
 _OPERATOR: Final = Writer("operator")
 _RETENTION: Final = "memory_retention_days"
 _VENDOR_KEYS: Final = ("analytics_enabled", "state_keys", "identifier_blacklist", "identifier_source")
+
+
+class _StoredSettings(TypedDict, total=False):
+    """The settings that were given, as they are stored."""
+
+    memory_enabled: bool
+    memory_retention_days: int
+    recent_messages: int
+    state_keys: dict[str, int | None]
+    identifier_source: str | None
+    identifier_blacklist: list[str]
+    analytics_enabled: bool
+
+
+_FORMAT: Final = StoredFormat("agent_settings.settings", _StoredSettings, number=1, older={0: unchanged})
 
 
 class AgentSettings(BaseModel):
@@ -177,7 +193,7 @@ class AgentStore:
             for row in sorted(rows, key=lambda row: (row.agent_id, row.version))
         ]
 
-    def _checked(self, patch: Mapping[str, object]) -> dict[str, object]:
+    def _checked(self, patch: Mapping[str, object]) -> _StoredSettings:
         """What is given, as it is stored."""
         _known("settings", patch, tuple(AgentSettings.model_fields))
         try:
@@ -189,7 +205,7 @@ class AgentStore:
             inputs.fact_key("state_keys", key, limit=self._max_id_chars)
         for entry in settings.identifier_blacklist:
             inputs.identifier("identifier_blacklist", entry, limit=self._max_id_chars)
-        return settings.model_dump(mode="json", include=set(patch))
+        return cast("_StoredSettings", settings.model_dump(mode="json", include=set(patch)))
 
 
 def unknown_agent() -> NotFoundError:
@@ -209,7 +225,7 @@ def _row(tx: Transaction, tenant_id: str, agent_id: str, version: str) -> AgentS
             tenant_id=tenant_id,
             agent_id=agent_id,
             version=version,
-            settings="{}",
+            settings=_FORMAT.write({}),
             retention_days=None if version else AgentSettings().memory_retention_days,
             created_at=tx.now,
             updated_at=tx.now,
@@ -220,22 +236,25 @@ def _row(tx: Transaction, tenant_id: str, agent_id: str, version: str) -> AgentS
 
 def _settings(*rows: AgentSettingsRow) -> AgentSettings:
     """The agent's own settings, and those of a version on top."""
-    given: dict[str, Any] = {}
+    given: _StoredSettings = {}
     for row in rows:
-        given |= json.loads(row.settings)
-    return AgentSettings.model_validate(given)
+        given |= _FORMAT.read(row.settings)
+    try:
+        return AgentSettings.model_validate(given)
+    except ValidationError:
+        raise damaged(_FORMAT.kind) from None
 
 
-def _patch(row: AgentSettingsRow, given: Mapping[str, object], moment: datetime) -> None:
-    row.settings = json.dumps({**json.loads(row.settings), **given}, ensure_ascii=False)
+def _patch(row: AgentSettingsRow, given: _StoredSettings, moment: datetime) -> None:
+    row.settings = _FORMAT.write(_FORMAT.read(row.settings) | given)
     row.updated_at = moment
 
 
-def _of_a_version(given: Mapping[str, object], agent: AgentSettingsRow) -> dict[str, object]:
+def _of_a_version(given: _StoredSettings, agent: AgentSettingsRow) -> _StoredSettings:
     """What is given without the retention, which is the agent's: one person's memory cannot end at two times."""
     if _RETENTION in given and given[_RETENTION] != agent.retention_days:
         raise InvalidInputError("is one for all versions", field=_RETENTION, advice="configure it without version=")
-    return {name: value for name, value in given.items() if name != _RETENTION}
+    return cast("_StoredSettings", {name: value for name, value in given.items() if name != _RETENTION})
 
 
 def _only(key: str, value: object, place: str) -> object:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlmodel import col
 
+from agentmem.stored import object_of
 from agentmem.tables import Base, EntityRow, FactRow, MessageRow, OpenItemRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from agentmem.records import Json
 
@@ -77,8 +78,7 @@ def _joined_facts(older: FactRow, newer: FactRow) -> dict[str, Any]:
 
 def _joined_entities(older: EntityRow, newer: EntityRow) -> dict[str, Any]:
     """The newer one with the details that only the older one has, which are not to live longer for that."""
-    before: Mapping[str, Json] = json.loads(older.facts)
-    now: Mapping[str, Json] = json.loads(newer.facts)
+    before, now = (object_of(row.facts, kind="entity.facts") for row in (older, newer))
     joined = newer.model_dump()
     if not before.keys() <= now.keys():
         joined |= {"facts": packed({**before, **now}), "updated_at": older.updated_at}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final, cast
 
 from sqlmodel import Session, col, select
 
 from agentmem import expiry
 from agentmem.records import ContactMemory, Entity, EntityRef, Fact, Json, Message, OpenItem, Role
+from agentmem.stored import json_of, object_of
 from agentmem.tables import ContactMemoryRow, ConversationRow, EntityRow, FactRow, MessageRow, OpenItemRow
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_facts(snapshot: Snapshot, scope: Scope) -> dict[str, Json]:
         .where(*within(scope))
     )
     return {
-        row.key: json.loads(row.value)
+        row.key: json_of(row.value, kind="fact.value")
         for row, days in sorted(snapshot.session.exec(statement).all(), key=lambda found: found[0].key)
         if fact_is_live(snapshot, row, days=days)
     }
@@ -110,7 +110,7 @@ def fact(snapshot: Snapshot, row: FactRow, *, days: int | None) -> Fact:
     """The row as a value."""
     return Fact(
         key=row.key,
-        value=json.loads(row.value),
+        value=json_of(row.value, kind="fact.value"),
         source=row.source,
         version=row.version,
         created_at=row.created_at,
@@ -124,7 +124,7 @@ def entity(row: EntityRow) -> Entity:
     return Entity(
         entity_type=row.entity_type,
         entity_id=row.entity_id,
-        facts=json.loads(row.facts),
+        facts=object_of(row.facts, kind="entity.facts"),
         status=row.status,
         notes=row.notes,
         last_discussed_at=row.last_discussed_at,

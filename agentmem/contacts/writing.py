@@ -15,6 +15,7 @@ from agentmem.contacts import reading
 from agentmem.contacts.parts import packed
 from agentmem.database import RacedError, in_batches
 from agentmem.errors import ConflictError, NotFoundError
+from agentmem.stored import json_of, object_of
 from agentmem.tables import ContactMemoryRow, EntityRow, FactRow, IdempotencyKeyRow, OpenItemRow
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class MemoryWrites:
         if live is not None and not facts and status is KEEP and notes is KEEP and discussed_at is None:
             return
         before = None if live is None else _entity_said(live)
-        merged = _merged({} if live is None else json.loads(live.facts), facts or {})
+        merged = _merged({} if live is None else object_of(live.facts, kind="entity.facts"), facts or {})
         inputs.json_value("facts", merged, max_bytes=self._max_value_bytes)
         after: dict[str, Json] = {
             "facts": merged,
@@ -303,7 +304,7 @@ class MemoryWrites:
             "updated_at": at,
             "expires_at": None if ttl_days is None else expiry.on(at, ttl_days),
         }
-        before = None if live is None else json.loads(live.value)
+        before = None if live is None else json_of(live.value, kind="fact.value")
         if live is not None and _same(before, value) and _holds(live, values):
             return
         ends = [] if live is None else [self._ends(live)]
@@ -326,7 +327,7 @@ class MemoryWrites:
             return
         self._claim()
         self._session.delete(row)
-        self._note("fact", row.key, json.loads(row.value), None, expires_at=self._ends(row))
+        self._note("fact", row.key, json_of(row.value, kind="fact.value"), None, expires_at=self._ends(row))
 
     def _stored_entity(self, entity_type: str, entity_id: str) -> EntityRow | None:
         if self._header is None:
@@ -435,7 +436,7 @@ def _entity_ref(row: EntityRow) -> str:
 
 def _entity_said(row: EntityRow) -> dict[str, Json]:
     """What the feed says of an entity: no times, which it has to the hour only."""
-    return {"facts": json.loads(row.facts), "status": row.status, "notes": row.notes}
+    return {"facts": object_of(row.facts, kind="entity.facts"), "status": row.status, "notes": row.notes}
 
 
 def _open_item_said(row: OpenItemRow) -> dict[str, Json]:

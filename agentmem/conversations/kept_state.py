@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue  # noqa: TC002 - a validator is made of what uses it
 from typing_extensions import TypedDict
 
-from agentmem.errors import BackendError, InvalidInputError
+from agentmem.errors import InvalidInputError
+from agentmem.stored import StoredFormat
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -45,14 +45,13 @@ class StateChanges:
         return {**left, **self.put}
 
 
-class _Stored(TypedDict):
-    """The state as it is stored, in format 1."""
+class _StoredState(TypedDict):
+    """The state as it is stored."""
 
-    format: Literal[1]
     values: dict[str, JsonValue]
 
 
-_adapter: Final = TypeAdapter(_Stored)
+_FORMAT: Final = StoredFormat("conversation.state", _StoredState, number=1)
 
 
 def unpacked(text: str | None) -> dict[str, Json]:
@@ -64,17 +63,7 @@ def unpacked(text: str | None) -> dict[str, Json]:
     Raises:
         BackendError: It is damaged, or was written by a newer agentmem.
     """
-    if text is None:
-        return {}
-    try:
-        stored = _adapter.validate_python(json.loads(text), strict=True)
-    except (ValueError, ValidationError):  # its own words say what is stored
-        raise BackendError(
-            "what is stored there cannot be read",
-            field="conversation.state",
-            advice="a newer agentmem wrote it, or it was damaged: upgrade, or restore a backup",
-        ) from None
-    return stored["values"]
+    return {} if text is None else _FORMAT.read(text)["values"]
 
 
 def packed(values: Mapping[str, Json], *, max_bytes: int) -> str | None:
@@ -89,8 +78,7 @@ def packed(values: Mapping[str, Json], *, max_bytes: int) -> str | None:
     """
     if not values:
         return None
-    stored = _Stored(format=1, values=dict(values))
-    text = json.dumps(stored, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _FORMAT.write({"values": dict(values)})
     size, most = len(text.encode()), MOST_VALUES * max_bytes
     if size > most:
         raise InvalidInputError(

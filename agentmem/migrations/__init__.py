@@ -38,5 +38,8 @@ def upgrade(connection: Connection) -> None:
             command.upgrade(config, "head")
     except CommandError as error:
         raise BackendError(
-            "its schema is newer than this agentmem", field="database", advice="upgrade agentmem-toolkit"
+            "its schema is newer than this agentmem",
+            field="database",
+            advice="upgrade agentmem-toolkit",
+            code="newer",
         ) from error

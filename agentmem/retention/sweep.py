@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select, update
 from agentmem import inputs
 from agentmem.archival.index import record
 from agentmem.archival.lines import expire
-from agentmem.conversations.contexts import NO_CONTEXT, without_expired
+from agentmem.conversations.contexts import NOTHING, without_expired
 from agentmem.database import rows
 from agentmem.expiry import retention_column
 from agentmem.records import SweepReport
@@ -120,7 +120,7 @@ def _contexts(session: Session, *, after: str) -> Sequence[Any]:
     """The next conversations with a context, by id."""
     row = ConversationRow
     days = retention_column(row.tenant_id, row.agent_id).label("days")
-    statement: Any = select(row.id, row.context, days).where(row.id > after, row.context != NO_CONTEXT)
+    statement: Any = select(row.id, row.context, days).where(row.id > after, col(row.context).not_in(NOTHING))
     return rows(session, statement.order_by(col(row.id)).limit(ROWS))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-import sqlmodel.sql.sqltypes
 from alembic import op
 
 revision = "0001"
@@ -17,25 +16,25 @@ def upgrade() -> None:
     op.create_table(
         "agentmem_embedder",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
         sa.Column("dimensions", sa.Integer(), nullable=False),
         sa.Column("probe", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agentmem_embedder")),
     )
     op.create_table(
         "agentmem_memory_block",
-        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("tenant_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("user_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("agent_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("block_type", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("agent_id", sa.String(), nullable=False),
+        sa.Column("block_type", sa.String(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("read_only", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
-        sa.Column("updated_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
-        sa.Column("deleted_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agentmem_memory_block")),
         sa.UniqueConstraint(
             "tenant_id", "user_id", "agent_id", "block_type", name=op.f("uq_agentmem_memory_block_tenant_id")
@@ -43,21 +42,21 @@ def upgrade() -> None:
     )
     op.create_table(
         "agentmem_archival_line",
-        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("block_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("block_id", sa.String(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
-        sa.Column("speaker", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("source", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("speaker", sa.String(), nullable=True),
+        sa.Column("source", sa.String(), nullable=False),
         sa.Column("confidence", sa.Float(), nullable=False),
-        sa.Column("conversation_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("conversation_id", sa.String(), nullable=True),
         sa.Column("chunks", sa.Integer(), nullable=False),
-        sa.Column("occurred_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
-        sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("idempotency_key", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
-        sa.Column("updated_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
-        sa.Column("deleted_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("idempotency_key", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "source IN ('user', 'assistant', 'tool', 'extractor', 'operator')",
@@ -86,14 +85,14 @@ def upgrade() -> None:
 
     op.create_table(
         "agentmem_block_version",
-        sa.Column("block_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("block_id", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("action", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("read_only", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["block_id"],
             ["agentmem_memory_block.id"],
@@ -104,15 +103,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "agentmem_idempotency_key",
-        sa.Column("tenant_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("user_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("agent_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("operation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("agent_id", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("operation", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("result", sa.Text(), nullable=False),
-        sa.Column("block_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.Column("block_id", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["block_id"],
             ["agentmem_memory_block.id"],
@@ -126,8 +125,8 @@ def upgrade() -> None:
 
     op.create_table(
         "agentmem_search_index",
-        sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("url", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=True),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("watermark", sa.BigInteger(), nullable=False),
         sa.Column("embedder_id", sa.Integer(), nullable=True),
@@ -154,7 +153,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "agentmem_line_chunk",
-        sa.Column("line_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("line_id", sa.String(), nullable=False),
         sa.Column("embedder_id", sa.Integer(), nullable=False),
         sa.Column("chunk", sa.Integer(), nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
@@ -168,8 +167,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "agentmem_line_terms",
-        sa.Column("line_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("made_by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("line_id", sa.String(), nullable=False),
+        sa.Column("made_by", sa.String(), nullable=False),
         sa.Column("terms", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["line_id"], ["agentmem_archival_line.id"], name=op.f("fk_agentmem_line_terms_line_id"), ondelete="CASCADE"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-import sqlmodel.sql.sqltypes
 from alembic import op
 
 revision = "0004"
@@ -16,17 +15,17 @@ def upgrade() -> None:
     """Apply."""
     op.create_table(
         "agentmem_refused_message",
-        sa.Column("thread_key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("message_key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("thread_key", sa.String(), nullable=False),
+        sa.Column("message_key", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("thread_key", "message_key", name=op.f("pk_agentmem_refused_message")),
     )
     op.create_table(
         "agentmem_thread",
-        sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
         sa.Column("thread_id", sa.Text(), nullable=True),
-        sa.Column("tenant_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("user_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("created_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ledger", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_agentmem_thread")),
     )
