@@ -18,7 +18,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, Literal, Self, get_args
 
 from agentmem.models import MemoryBlock
-from agentmem.records import ContactMemory
+from agentmem.records import ContactMemory, Json
+from agentmem.serialization import plain
 
 Code = Literal[
     "error",  # of no kind below
@@ -99,6 +100,23 @@ class AgentMemError(Exception):
         """Return the class and the text."""
         return f"{type(self).__name__}({str(self)!r})"
 
+    def to_json(self) -> dict[str, Json]:
+        """Return it as JSON values, in the one form that every door tells errors in; `hint` is its advice.
+
+        >>> told = InvalidInputError("must not be empty", field="query").to_json()
+        >>> told["code"], told["field"], told["rule"], told["status"]
+        ('invalid_input', 'query', 'must not be empty', 422)
+        """
+        return {
+            "type": type(self).__name__,
+            "message": str(self),
+            "code": self.code,
+            "field": self.field,
+            "rule": str(self.rule),
+            "hint": str(self.advice),
+            "status": self.status,
+        }
+
     @classmethod
     def of(cls, error: AgentMemError) -> Self:
         """Return the same field, rule and advice as an error of this class; a finer code stays."""
@@ -147,6 +165,10 @@ class ConflictError(AgentMemError):
     ) -> None:
         super().__init__(rule, field=field, advice=advice, code=code)
         self.current = current
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as JSON values, with what is stored now as `current`."""
+        return {**super().to_json(), "current": plain(self.current)}
 
 
 class InvalidInputError(AgentMemError, ValueError):

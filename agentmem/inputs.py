@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from agentmem.bounds import BLOCK_NAME
 from agentmem.errors import InvalidInputError
 from agentmem.wording import Phrase
 
@@ -25,7 +26,7 @@ MAX_NESTING: Final = 32
 RESERVED_PREFIX: Final = "REPEAT_CALLER_"
 """What the names of the repeat-caller metrics begin with, and so no fact's."""
 
-_BLOCK_TYPE: Final = re.compile(r"[a-z0-9_-]{1,64}")
+_BLOCK_TYPE: Final = re.compile(BLOCK_NAME)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MAX_INTEGER_BITS: Final = 4_096
 _SHORTEN: Final = "shorten or split it"

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from pydantic import with_config
+
+from agentmem.bounds import Filled, Fraction
 from agentmem.display import Shown
 
 ScopeName = Literal["user", "agent"]
@@ -49,6 +52,7 @@ class Scope:
         return Scope(self.tenant_id, self.user_id)
 
 
+@with_config(extra="forbid")
 @dataclass(frozen=True, slots=True)
 class Line:
     """One archival memory to be written, with what is known about where it comes from.
@@ -67,12 +71,12 @@ class Line:
     'Ada'
     """
 
-    content: str
-    speaker: str | None = None
+    content: Filled
+    speaker: Filled | None = None
     occurred_at: datetime | str | None = None
-    conversation_id: str | None = None
+    conversation_id: Filled | None = None
     source: Source | None = None
-    confidence: float | None = None
+    confidence: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

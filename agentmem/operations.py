@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import re
 import types
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -24,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, TypeAdapte
 from pydantic.fields import FieldInfo
 
 from agentmem import errors
+from agentmem.bounds import Filled
 from agentmem.client.agents import Agents
-from agentmem.client.bounds import Filled
 from agentmem.client.contacts import Contacts
 from agentmem.client.conversation import Conversation
 from agentmem.client.conversations import Conversations
@@ -34,12 +33,12 @@ from agentmem.client.store import AgentMem
 from agentmem.contacts.writing import Keep
 from agentmem.errors import AgentMemError
 from agentmem.records import ConversationTurn
-from agentmem.serialization import plain
+from agentmem.serialization import to_json
 
 Effect = Literal["read", "write", "erase"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One public operation.
 
@@ -48,9 +47,10 @@ class Operation:
         summary: What it does, in a sentence.
         description: The rest of what its method says of itself.
         effect: Whether it only reads, writes, or erases.
-        arguments: What it takes: a model with the bounds, the defaults and a description of each.
+        arguments: What it takes: a model with the bounds, the defaults and a description of each. It converts nothing:
+            what the method would refuse as another type, it refuses too.
         result: What it gives.
-        errors: What it raises, each an `AgentMemError`; any may raise `InvalidInputError` and `BackendError`.
+        errors: What it raises, and when. Each class has its `status` and its `code`.
         perform: The call itself, given a store and the arguments that were set.
     """
 
@@ -60,7 +60,7 @@ class Operation:
     effect: Effect
     arguments: type[BaseModel]
     result: TypeAdapter[Any]
-    errors: tuple[type[AgentMemError], ...]
+    errors: Mapping[type[AgentMemError], str]
     perform: Callable[[AgentMem, Mapping[str, Any]], Any]
 
     def call(self, mem: AgentMem, arguments: BaseModel) -> Any:  # noqa: ANN401 - each has a result of its own
@@ -81,7 +81,7 @@ class Operation:
 
     def to_json(self, result: object) -> str:
         """Return what it gave as JSON, which `result` reads again."""
-        return json.dumps(plain(result), ensure_ascii=False, allow_nan=False)
+        return to_json(result)
 
 
 IN_PROCESS: Final[Mapping[str, str]] = {
@@ -102,6 +102,12 @@ IN_PROCESS: Final[Mapping[str, str]] = {
 _LOCAL: Final = frozenset({"progress", "checkpointer"})
 """Arguments that are objects of the calling process; from elsewhere an operation is called without them."""
 
+_ANYWHERE: Final[Mapping[type[AgentMemError], str]] = {
+    errors.InvalidInputError: "An argument breaks its rule, or the store is closed.",
+    errors.BackendError: "The database could not do it.",
+}
+"""What every operation may raise, where its method says nothing better of it."""
+
 _READS: Final[Mapping[str, Collection[str]]] = {
     "agents": ("get", "list", "list_memories", "metrics"),
     "contacts": ("find", "get", "list", "memory"),
@@ -117,9 +123,8 @@ _ERASES: Final[Mapping[str, Collection[str]]] = {
 }
 
 
-@cache
-def operations() -> Mapping[str, Operation]:
-    """Return every operation by its id.
+def operations() -> dict[str, Operation]:
+    """Return every operation by its id; they are made on the first call, and the same ever after.
 
     >>> recall = operations()["memory.recall"]
     >>> recall.summary
@@ -130,8 +135,7 @@ def operations() -> Mapping[str, Operation]:
     >>> recall.to_json(found)
     '[]'
     """
-    every = (_operation(noun, name, method) for noun in _NOUNS for name, method in public_methods(noun.holder))
-    return types.MappingProxyType({one.id: one for one in every if one is not None})
+    return {one.id: one for one in _every()}
 
 
 def public_methods(holder: type) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -198,6 +202,12 @@ _NOUNS: Final = (
 )
 
 
+@cache
+def _every() -> tuple[Operation, ...]:
+    found = (_operation(noun, name, method) for noun in _NOUNS for name, method in public_methods(noun.holder))
+    return tuple(one for one in found if one is not None)
+
+
 def _operation(noun: _Noun, name: str, method: Callable[..., Any]) -> Operation | None:
     """Return the operation that a method is; None for one that only a process can hold."""
     if f"{noun.holder.__name__}.{name}" in IN_PROCESS:
@@ -217,7 +227,7 @@ def _operation(noun: _Noun, name: str, method: Callable[..., Any]) -> Operation 
         effect=_effect(noun.word, name),
         arguments=_arguments(noun, name, method, hints, told),
         result=TypeAdapter(_result_type(hints["return"])),
-        errors=tuple(dict.fromkeys(_error(one.type_name) for one in told.raises if one.type_name)),
+        errors=types.MappingProxyType(_errors(told)),
         perform=perform,
     )
 
@@ -226,6 +236,9 @@ def _effect(word: str, name: str) -> Effect:
     if name in _READS[word]:
         return "read"
     return "erase" if name in _ERASES.get(word, ()) else "write"
+
+
+_STRICT: Final = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 def _arguments(
@@ -237,7 +250,7 @@ def _arguments(
         if parameter.name not in _LOCAL:
             fields[parameter.name] = (_taken(hints[parameter.name]), _field(parameter, about.get(parameter.name)))
     title = f"{noun.word.title()}{name.title().replace('_', '')}Arguments"
-    return create_model(title, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+    return create_model(title, __config__=_STRICT, **fields)
 
 
 def _field(parameter: inspect.Parameter, description: str | None) -> FieldInfo:
@@ -253,11 +266,13 @@ def _taken(hint: Any) -> Any:  # noqa: ANN401 - any annotation
     """Return a type as JSON can give it: a time as text, several as a list, and nothing for what only Python has."""
     if get_origin(hint) in {Union, types.UnionType}:
         parts = [part for part in get_args(hint) if part is not Keep]
+        if any(map(is_dataclass, parts)):  # its fields are an object in JSON, and no mapping is another one beside it
+            parts = [part for part in parts if get_origin(part) is not Mapping]
         if datetime in parts:
             parts = [_Moment, *(part for part in parts if part not in {datetime, str})]
         return Union[tuple(map(_taken, parts))]  # noqa: UP007 - made of a list
     if get_origin(hint) is Iterable:
-        return list[_taken(get_args(hint)[0])]  # type: ignore[misc] # made of what is given
+        return Sequence[_taken(get_args(hint)[0])]  # type: ignore[misc] # made of what is given
     return _Moment if hint is datetime else hint
 
 
@@ -277,9 +292,10 @@ def _told(result: Any) -> Any:  # noqa: ANN401 - any result
     )
 
 
-def _error(name: str) -> type[AgentMemError]:
-    found: type[AgentMemError] = getattr(errors, name)
-    return found
+def _errors(told: Docstring) -> dict[type[AgentMemError], str]:
+    """Return when each error is raised: as the method says, and what is true of every one."""
+    said = {getattr(errors, one.type_name or ""): _joined(one.description) for one in told.raises}
+    return {**said, **{error: when for error, when in _ANYWHERE.items() if error not in said}}
 
 
 def _joined(text: str | None) -> str:

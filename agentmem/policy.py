@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agentmem.bounds import MAX_LIMIT
+
 DEFAULT_LIMIT = 5
 DEFAULT_MIN_SCORE = 0.25
-MAX_LIMIT = 50
 
 
 class MemoryPolicy(BaseModel):

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, NotRequired, TypeAlias
 
-from pydantic import JsonValue
+from pydantic import JsonValue, with_config
 from typing_extensions import TypedDict
 
+from agentmem.bounds import Filled
 from agentmem.display import Shown
 
 Json: TypeAlias = JsonValue
@@ -110,8 +111,8 @@ class Fact(Shown):
 class EntityRef:
     """The name of an entity: its type, and its id within the type."""
 
-    entity_type: str
-    entity_id: str
+    entity_type: Filled
+    entity_id: Filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +328,7 @@ class ConversationRecord(Shown):
     messages: tuple[Message, ...] = ()
 
 
+@with_config(extra="forbid")
 class MessageInput(TypedDict):
     """One message that is added to a conversation.
 
@@ -337,8 +339,8 @@ class MessageInput(TypedDict):
     """
 
     role: Role
-    content: str
-    external_id: NotRequired[str | None]
+    content: Filled
+    external_id: NotRequired[Filled | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,20 @@ def moment(value: datetime) -> str:
     """
     aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return aware.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def to_json(value: object, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """Return a value as JSON text.
+
+    Args:
+        value: The value.
+        indent: How far what stands in another is indented; None for all of it on one line.
+        ascii_only: Whether every other character is escaped.
+
+    >>> to_json({"at": datetime(2026, 3, 14, tzinfo=UTC)})
+    '{"at": "2026-03-14T00:00:00.000000Z"}'
+    """
+    return json.dumps(plain(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def plain(value: object) -> JsonValue:

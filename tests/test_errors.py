@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import json
 import pickle
 import re
 from pathlib import Path
@@ -140,3 +141,24 @@ def _codes(file):
 
 def _is_literal_code(keyword):
     return keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
+
+
+@pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.__name__)
+def test_an_error_of_every_class_is_told_in_json_by_its_parts_and_a_conflict_with_what_is_stored(kind):
+    error = filled(kind)
+    told = json.loads(json.dumps(error.to_json()))
+    stored = {"current": ["a", "block"]} if issubclass(kind, ConflictError) else {}
+    assert told == {
+        "type": kind.__name__,
+        "message": str(error),
+        "code": error.code,
+        "field": "limit",
+        "rule": "must be 1 to 50",
+        "hint": "run sweep()",
+        "status": kind.status,
+        **stored,
+    }
+
+
+def test_what_a_model_said_is_not_told():
+    assert "no JSON" not in json.dumps(ExtractionError("not usable", answer="no JSON").to_json())

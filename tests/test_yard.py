@@ -22,7 +22,17 @@ import agentmem
 
 ROOT = Path(__file__).parents[1]
 GPU = ("cuda", "nvidia", "triton")
-HEAVY = ("alembic", "chromadb", "langchain", "langgraph", "sentence_transformers", "sqlalchemy", "sqlmodel", "torch")
+HEAVY = (
+    "alembic",
+    "chromadb",
+    "docstring_parser",
+    "langchain",
+    "langgraph",
+    "sentence_transformers",
+    "sqlalchemy",
+    "sqlmodel",
+    "torch",
+)
 
 
 def _constraints() -> list[str]:

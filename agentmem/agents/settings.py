@@ -21,6 +21,7 @@ from sqlmodel import col, select
 from typing_extensions import TypedDict
 
 from agentmem import inputs
+from agentmem.bounds import MAX_DAYS, MAX_MESSAGES
 from agentmem.display import Shown
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.stored import StoredFormat, damaged, unchanged
@@ -36,11 +37,6 @@ if TYPE_CHECKING:
     from sqlmodel import Session
 
     from agentmem.transaction import Transaction, Transactions
-
-MOST_DAYS: Final = 36_500
-"""The longest retention, and the longest life of one fact: a hundred years."""
-
-MOST_MESSAGES: Final = 1_000
 
 _AGENT: Final = ""
 """The version under which the agent's own settings are stored."""
@@ -86,9 +82,9 @@ class AgentSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     memory_enabled: StrictBool = False
-    memory_retention_days: Annotated[StrictInt, Field(ge=0, le=MOST_DAYS)] = 90
-    recent_messages: Annotated[StrictInt, Field(ge=0, le=MOST_MESSAGES)] = 20
-    state_keys: dict[StrictStr, Annotated[StrictInt, Field(ge=1, le=MOST_DAYS)] | None] = {}
+    memory_retention_days: Annotated[StrictInt, Field(ge=0, le=MAX_DAYS)] = 90
+    recent_messages: Annotated[StrictInt, Field(ge=0, le=MAX_MESSAGES)] = 20
+    state_keys: dict[StrictStr, Annotated[StrictInt, Field(ge=1, le=MAX_DAYS)] | None] = {}
     identifier_source: Annotated[StrictStr | None, AfterValidator(lambda source: source or None)] = None
     identifier_blacklist: tuple[StrictStr, ...] = ()
     analytics_enabled: StrictBool = False

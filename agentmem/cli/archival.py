@@ -11,6 +11,7 @@ from rich.text import Text
 
 from agentmem import inputs
 from agentmem.archival.lines.drafts import Limits, drafts
+from agentmem.bounds import MAX_LIMIT
 from agentmem.cli.call import INTERRUPTED, Call, command
 from agentmem.cli.output import (
     counted,
@@ -27,7 +28,7 @@ from agentmem.cli.output import (
 from agentmem.cli.reading import text_of
 from agentmem.errors import AgentMemError
 from agentmem.models import ArchivalLine, Line, MemoryRecallResult, ScopeFilter, Source
-from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE, MAX_LIMIT
+from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE
 
 if TYPE_CHECKING:
     from agentmem.client.memory import Memory

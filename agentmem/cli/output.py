@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -17,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from agentmem.errors import ConflictError, sentence
-from agentmem.serialization import plain
+from agentmem import serialization
+from agentmem.errors import sentence
 from agentmem.wording import Phrase, worded
 
 if TYPE_CHECKING:
@@ -82,11 +81,11 @@ def counted(count: int, one: str, many: str = "") -> str:
 def to_json(value: object, *, indent: int | None = 2) -> str:
     r"""Return a value as JSON that a terminal shows harmlessly.
 
-    >>> to_json({"when": datetime(2026, 3, 14, 9, 30, tzinfo=UTC), "text": "\u202eab"}, indent=None)
+    >>> to_json({"when": datetime(2026, 3, 14, 9, 30), "text": "\u202eab"}, indent=None)
     '{"when": "2026-03-14T09:30:00.000000Z", "text": "\\u202eab"}'
     """
     ascii_only = not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf")
-    text = json.dumps(plain(value), indent=indent, ensure_ascii=ascii_only)
+    text = serialization.to_json(value, indent=indent, ascii_only=ascii_only)
     return _SUSPECT.sub(lambda found: _escaped(found[0]), text)
 
 
@@ -124,18 +123,9 @@ def print_failure(error: AgentMemError, *, as_json: bool) -> None:
     `status`. `advice` are the commands that lead on. A conflict's has the block as `current`.
     """
     rule, hint = in_commands(error.rule), in_commands(error.advice)
-    print_error(
-        type(error).__name__,
-        sentence(rule, field=error.field, advice=hint),
-        getattr(error, "__notes__", ()),
-        as_json=as_json,
-        code=error.code,
-        field=error.field,
-        rule=rule,
-        hint=hint,
-        status=error.status,
-        **({"current": error.current} if isinstance(error, ConflictError) else {}),
-    )
+    message = sentence(rule, field=error.field, advice=hint)
+    told = {**error.to_json(), "message": message, "rule": rule, "hint": hint}
+    _print_told(message, told, getattr(error, "__notes__", ()), as_json=as_json)
 
 
 def print_error(kind: str, message: str, advice: Sequence[str] = (), *, as_json: bool, **more: object) -> None:
@@ -143,8 +133,12 @@ def print_error(kind: str, message: str, advice: Sequence[str] = (), *, as_json:
 
     The object is `{"error": {"type": …, "message": …, "advice": […]}}`, with what else is known of it.
     """
+    _print_told(message, {"type": kind, "message": message, **more}, advice, as_json=as_json)
+
+
+def _print_told(message: str, told: Mapping[str, object], advice: Sequence[str], *, as_json: bool) -> None:
     if as_json:
-        shown = {"type": kind, "message": message, "advice": list(advice), **more}
+        shown = {"type": told["type"], "message": message, "advice": list(advice), **told}
         sys.stderr.write(to_json({"error": shown}) + "\n")
         return
     console = side_screen()

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from agentmem import inputs
 from agentmem.agents.graphs import Graph, RunRecord, Told, recording
 from agentmem.agents.settings import AgentRecord, AgentSettings, unfolded
-from agentmem.client.bounds import Filled, RecentMessages, RetentionDays
+from agentmem.bounds import Filled, LifeDays, RecentMessages, RetentionDays
 from agentmem.client.to_async import to_async
 from agentmem.client.wiring import Container
 from agentmem.contacts.identity import parse_source
@@ -64,9 +64,9 @@ class Agents:
         memory_enabled: bool | None = None,
         memory_retention_days: RetentionDays | None = None,
         recent_messages: RecentMessages | None = None,
-        state_keys: Mapping[str, int | None] | Sequence[str] | None = None,
+        state_keys: Mapping[Filled, LifeDays | None] | Sequence[Filled] | None = None,
         identifier_source: str | None = None,
-        identifier_blacklist: Sequence[str] | None = None,
+        identifier_blacklist: Sequence[Filled] | None = None,
         analytics_enabled: bool | None = None,
     ) -> AgentSettings:
         """Change what is configured for an agent; what is not given stays as it is.

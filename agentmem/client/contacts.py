@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, cast
 
 from agentmem import inputs
-from agentmem.client.bounds import MAX_PAGE, Filled, LifeDays, Page, Version
+from agentmem.bounds import MAX_PAGE, Filled, LifeDays, Page, Version
 from agentmem.client.to_async import to_async
 from agentmem.client.wiring import Container
 from agentmem.contacts.identity import Identity, parse_source
@@ -189,7 +189,7 @@ class Contacts:
     def patch_facts(
         self,
         contact_id: Filled,
-        facts: Mapping[str, Json],
+        facts: Mapping[Filled, Json],
         *,
         agent_id: Filled,
         ttl_days: LifeDays | None = None,
@@ -256,7 +256,7 @@ class Contacts:
         entity_id: Filled,
         *,
         agent_id: Filled,
-        facts: Mapping[str, Json] | None = None,
+        facts: Mapping[Filled, Json] | None = None,
         status: str | Keep | None = KEEP,
         notes: str | Keep | None = KEEP,
         discussed_at: datetime | str | None = None,

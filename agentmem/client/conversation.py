@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from agentmem import inputs
-from agentmem.client.bounds import Filled
+from agentmem.bounds import Filled
 from agentmem.client.to_async import to_async
 from agentmem.client.wiring import Container
 from agentmem.conversations import callers, given, prompts

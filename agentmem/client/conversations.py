@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from agentmem import inputs
-from agentmem.client.bounds import MAX_PAGE, Filled, Page
+from agentmem.bounds import MAX_MESSAGES, MAX_PAGE, Filled, Page
 from agentmem.client.conversation import Conversation, ended
 from agentmem.client.to_async import to_async
 from agentmem.client.wiring import Container
@@ -171,7 +174,7 @@ class Conversations:
         self,
         conversation_id: Filled,
         *,
-        messages: Sequence[MessageInput] = (),
+        messages: Annotated[Sequence[MessageInput], Field(max_length=MAX_MESSAGES)] = (),
         state: Mapping[str, object] | None = None,
     ) -> ConversationTurn:
         """Add what was said and noted to an open conversation, whichever process began it: all of it, or nothing.

@@ -10,7 +10,7 @@ from typing import get_args
 from agentmem import inputs
 from agentmem.archival.lines.drafts import SOURCES, drafts
 from agentmem.archival.search.recall import TRUSTED, Filter, SearchOptions
-from agentmem.client.bounds import BlockName, Filled, Fraction, Matches, Positive
+from agentmem.bounds import MAX_LIMIT, BlockName, Filled, Fraction, Matches, Positive
 from agentmem.client.to_async import to_async
 from agentmem.client.wiring import Container
 from agentmem.display import Values
@@ -25,7 +25,7 @@ from agentmem.models import (
     ScopeFilter,
     Source,
 )
-from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE, MAX_LIMIT
+from agentmem.policy import DEFAULT_LIMIT, DEFAULT_MIN_SCORE
 from agentmem.tables import ARCHIVAL
 from agentmem.transaction import Writer
 from agentmem.wording import Phrase, Wording
@@ -298,7 +298,7 @@ class Memory:
 
     def remember(
         self,
-        lines: str | Line | Iterable[str | Line],
+        lines: Filled | Line | Iterable[Filled | Line],
         *,
         agent_id: Filled | None = None,
         conversation_id: Filled | None = None,

@@ -6,17 +6,16 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Self
 
 from langchain_core.documents import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
-from pydantic import Field
 
 from agentmem import inputs
 from agentmem.archival import maintenance
 from agentmem.archival.index.backend import IndexBackend
+from agentmem.bounds import MAX_CHANGE_ID, MAX_CHANGES, MAX_PAGE, ChangeId, ChangePage, Filled, Page
 from agentmem.client.agents import Agents, ClientAgents
-from agentmem.client.bounds import MAX_CHANGES, MAX_PAGE, ChangePage, Filled, Page
 from agentmem.client.contacts import Contacts
 from agentmem.client.conversations import Conversations
 from agentmem.client.memory import Memory
@@ -31,8 +30,6 @@ from agentmem.retention import person
 from agentmem.retention.forgetting import Checkpointer
 from agentmem.settings import Settings, load
 from agentmem.transaction import Writer
-
-_MOST_ID: Final = 2**63 - 1
 
 
 class AgentMem:
@@ -140,7 +137,7 @@ class AgentMem:
     def changes(
         self,
         user_id: Filled,
-        since: Annotated[int, Field(ge=0, le=_MOST_ID)] | datetime | str | None = None,
+        since: ChangeId | datetime | str | None = None,
         *,
         limit: ChangePage = 1_000,
     ) -> list[MemoryChange]:
@@ -390,7 +387,7 @@ async def aopen(
 
 def _since(value: object) -> int | datetime | None:
     if value is None or isinstance(value, int):
-        return None if value is None else inputs.count("since", value, low=0, high=_MOST_ID)
+        return None if value is None else inputs.count("since", value, low=0, high=MAX_CHANGE_ID)
     return inputs.timestamp("since", value)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from agentmem import idempotency, inputs
+from agentmem.bounds import MAX_DAYS, MAX_VERSION
 from agentmem.contacts import reading
 from agentmem.contacts.writing import KEEP, OPEN_ITEM, Keep, MemoryWrites
 from agentmem.errors import InvalidInputError, NotFoundError
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from agentmem.contacts.store import ContactStore
     from agentmem.records import ContactMemory, EntityRef, Json, OpenItem
     from agentmem.transaction import Transaction, Transactions, Writer
-
-MAX_TTL_DAYS: Final = 36_500
-"""The longest life that can be asked for a fact; none lives longer than `max_fact_days`."""
-
-MAX_VERSION: Final = 2**31 - 1
-"""The highest version of a memory."""
 
 
 class ContactMemoryStore:
@@ -87,7 +82,7 @@ class ContactMemoryStore:
             for key, value in _object("facts", facts).items()
         }
         if ttl_days is not None:
-            inputs.count("ttl_days", ttl_days, low=1, high=MAX_TTL_DAYS)
+            inputs.count("ttl_days", ttl_days, low=1, high=MAX_DAYS)
         lives = dict.fromkeys(checked, ttl_days)
         return self._write(
             scope,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 from agentmem import inputs
+from agentmem.bounds import MAX_MESSAGES
 from agentmem.conversations.commands import NewMessage
 from agentmem.conversations.kept_state import StateChanges
 from agentmem.errors import InvalidInputError
@@ -14,9 +15,6 @@ from agentmem.records import Role
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-MOST_MESSAGES: Final = 1_000
-"""The most messages that one call adds."""
 
 _ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _PARTS: Final = ("role", "content", "external_id")
@@ -72,9 +70,9 @@ def messages(given: object, *, at: datetime, limits: GivenLimits) -> tuple[NewMe
     if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
         raise InvalidInputError(f"must be a list of messages, not {type(given).__name__}", field="messages")
     several = cast("Sequence[object]", given)
-    if len(several) > MOST_MESSAGES:
+    if len(several) > MAX_MESSAGES:
         raise InvalidInputError(
-            f"{len(several):,} messages, and at most {MOST_MESSAGES:,} are taken at once",
+            f"{len(several):,} messages, and at most {MAX_MESSAGES:,} are taken at once",
             field="messages",
             advice="add them in several calls",
             code="too_long",

@@ -15,11 +15,12 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from pydantic import BaseModel, Field
 
 from agentmem import inputs, rendering
+from agentmem.bounds import MAX_LIMIT
 from agentmem.errors import AgentMemError, BackendError, ConflictError, InvalidInputError, NotFoundError, sentence
 from agentmem.langgraph.messages import messages_of
 from agentmem.langgraph.run import NOT_THEIRS, Binding, ContextAdapter, Run, Store, UnavailableError, broken_rules
 from agentmem.models import ScopeName
-from agentmem.policy import DEFAULT_LIMIT, MAX_LIMIT
+from agentmem.policy import DEFAULT_LIMIT
 
 _NOT_SAVED: Final = "Memory is unavailable right now, so this could not be saved. Say so if it matters, and go on."
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import uuid4
 
 import numpy as np
-from sqlmodel import select
+from sqlmodel import Session, select
 
+from agentmem.archival.index.protocol import LineChange
+from agentmem.embedding import Vectors
+from agentmem.models import Engine
 from agentmem.tables import IN_MEMORY, SearchIndexRow
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
-
-    from sqlmodel import Session
-
-    from agentmem.archival.index.protocol import LineChange
-    from agentmem.embedding import Vectors
-    from agentmem.models import Engine
 
 _PAGE: Final = 1_000
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agentmem import rendering
 from agentmem.rendering import ANSWER_FRAME, CORE_FRAME, REMINDER_FRAME, unescape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _ATTRIBUTE: Final = re.compile(r' ([a-z_]+)="([^"]*)"')
 _BLOCK: Final = re.compile(r'<block((?: [a-z_]+="[^"]*")*)>')
