@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select, update
 
 from agentmem import idempotency, inputs, revisions
+from agentmem.aliases import current_user
 from agentmem.errors import InvalidInputError, NotFoundError
 from agentmem.idempotency import FirstResult
 from agentmem.models import Action, BlockVersion, MemoryBlock, Scope
+from agentmem.prepared import Prepared, moment
 from agentmem.tables import ARCHIVAL, BlockVersionRow, MemoryBlockRow
 from agentmem.wording import Phrase, Wording
 
@@ -35,16 +39,18 @@ class BlockStore:
         self._transactions = transactions
         self._max_chars = max_chars
 
-    def list(self, scope: Scope) -> list[MemoryBlock]:
-        """The live blocks of a scope, by `block_type` in code point order."""
-        statement = select(MemoryBlockRow).where(
-            revisions.within(scope),
-            MemoryBlockRow.block_type != ARCHIVAL,
-            col(MemoryBlockRow.deleted_at).is_(None),
-        )
+    def list(self, scope: Scope, *, with_users: bool = False) -> list[MemoryBlock]:
+        """Return the live blocks of a scope, by `block_type` in code point order.
+
+        Args:
+            scope: The scope.
+            with_users: Whether its user's own come before an agent's.
+        """
+        agent = scope.agent_id or ""
+        owner = {"tenant_id": scope.tenant_id, "user_id": scope.user_id}
         with self._transactions.read() as snapshot:
-            rows = snapshot.session.exec(statement).all()
-        return sorted(map(revisions.block, rows), key=lambda block: block.block_type)
+            found = _LIVE.rows(snapshot.session, **owner, agent=agent, other_agent="" if with_users else agent)
+        return [_block(row) for row in sorted(found, key=itemgetter(0, 1))]
 
     def agent_ids(self, scope: Scope) -> builtins.list[str]:
         """The agents that keep a live block, archival included, of the scope's user, by code point."""
@@ -234,6 +240,22 @@ class BlockStore:
         inputs.text("content", content, limit=self._max_chars, empty=True)
 
 
+def _block(row: Any) -> MemoryBlock:  # noqa: ANN401 - a row of `_LIVE`
+    agent_id, block_type, id_, content, description, read_only, version, created_at, updated_at = row
+    return MemoryBlock(
+        id=id_,
+        block_type=block_type,
+        content=content,
+        scope="agent" if agent_id else "user",
+        agent_id=agent_id or None,
+        description=description,
+        read_only=bool(read_only),
+        version=version,
+        created_at=moment(created_at),
+        updated_at=moment(updated_at),
+    )
+
+
 def _write(
     tx: Transaction, scope: Scope, block_type: str, row: MemoryBlockRow | None, *, action: Action, **values: object
 ) -> MemoryBlock:
@@ -317,3 +339,24 @@ def _version(row: BlockVersionRow) -> BlockVersion:
         read_only=row.read_only,
         created_at=row.created_at,
     )
+
+
+_LIVE: Final = Prepared(
+    cast("Any", select)(  # it is typed for up to four columns
+        MemoryBlockRow.agent_id,
+        MemoryBlockRow.block_type,
+        MemoryBlockRow.id,
+        MemoryBlockRow.content,
+        MemoryBlockRow.description,
+        MemoryBlockRow.read_only,
+        MemoryBlockRow.version,
+        MemoryBlockRow.created_at,
+        MemoryBlockRow.updated_at,
+    ).where(
+        MemoryBlockRow.tenant_id == bindparam("tenant_id"),
+        MemoryBlockRow.user_id == current_user(bindparam("tenant_id"), bindparam("user_id")),
+        col(MemoryBlockRow.agent_id).in_([bindparam("agent"), bindparam("other_agent")]),
+        MemoryBlockRow.block_type != ARCHIVAL,
+        col(MemoryBlockRow.deleted_at).is_(None),
+    )
+)

@@ -22,13 +22,14 @@ from sqlmodel import Session
 from agentmem import private
 from agentmem.errors import BackendError, Code, InvalidInputError
 from agentmem.migrations import HEAD, VERSION_TABLE, upgrade
+from agentmem.prepared import connection_of
 from agentmem.tables import STATE_ID, StoreStateRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Select
-    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy import Connection, Select
+    from sqlalchemy.engine import URL, Engine
 
 T = TypeVar("T")
 
@@ -86,8 +87,13 @@ class Database:
     def read(self) -> Generator[Session]:
         """One snapshot."""
         try:
-            with _translated(), Session(self._bind(writes=False), expire_on_commit=False) as session:
-                yield session
+            with _translated(), self._bind(writes=False).connect() as connection:
+                session = Session(connection, expire_on_commit=False)  # it begins when it is asked for objects
+                try:
+                    yield session
+                finally:
+                    if session.in_transaction():
+                        session.close()
         except (RacedError, IntegrityError) as error:
             raise BackendError(
                 f"it could not be read ({type(error).__name__})", field="database", advice="try again"
@@ -250,7 +256,7 @@ def rows(session: Session, statement: Select[Any], **values: object) -> Sequence
         statement: A `select`.
         **values: What its parameters are bound to.
     """
-    return session.connection().execute(statement, values).all()
+    return connection_of(session).execute(statement, values).all()
 
 
 def in_batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -355,8 +361,12 @@ def _until_free(switch: Callable[[], object]) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES)
-    if writes is not None:  # else it is a statement that stands alone
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if writes:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif writes is not None:  # else it is a statement that stands alone
+        _execute(
+            connection.connection.driver_connection, "BEGIN"
+        )  # it waits for nobody, so nothing is to be translated
 
 
 def _version(connection: Connection) -> str | None:

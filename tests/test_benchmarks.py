@@ -717,3 +717,37 @@ def test_fewer_contacts_than_callers_and_a_missing_folder_are_refused_here_too(t
     assert capsys.readouterr().err == said
     assert talk.main(["--home", str(tmp_path / "missing")]) == 2
     assert capsys.readouterr().err == f"conversation.py: --home: {tmp_path / 'missing'} is no folder\n"
+
+
+@pytest.fixture
+def turns(program):
+    return program("turns")
+
+
+def _round(turns, **figures) -> dict[str, float]:
+    names = {name for pair in (*turns.ADDED.values(), *turns.TIMES.values()) for name in pair}
+    return {**dict.fromkeys(sorted(names), 1.0), **figures}
+
+
+def test_what_a_turn_costs_is_compared_within_a_round_and_then_with_the_other_checkout(turns) -> None:
+    now = [_round(turns, plain=plain, tool_only=plain + 1, recall=plain) for plain in (1.0, 2.0, 9.0)]
+    both, each = turns.markdown({"now": now, "beside": [_round(turns, tool_only=5.0)]}).split("\n\n")
+    cells = _cells(both)
+    assert cells["in processor time"] == ["now", "beside", "ratio"]
+    assert cells["adds to a turn, tool_only, ms"] == ["1.00", "4.00", "0.25"]
+    assert cells["warm recall / SqliteStore search"] == ["2.00", "1.00", "2.00"]
+    assert _cells(each)["plain"] == ["2.000", "1.000", "2.00"]
+
+
+def test_without_the_other_store_recall_is_not_compared(turns) -> None:
+    alone = {name: figure for name, figure in _round(turns).items() if name not in {turns.RECALL, turns.SEARCH}}
+    cells = _cells(turns.markdown({"now": [alone]}).split("\n\n")[0])
+    assert cells["in processor time"] == ["now"]
+    assert "warm recall / SqliteStore search" not in cells
+
+
+def test_a_folder_without_agentmem_and_a_missing_file_are_refused(turns, capsys, tmp_path) -> None:
+    assert turns.main(["--beside", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"turns.py: --beside: {tmp_path} is no checkout of agentmem\n"
+    assert turns.main(["--data", str(tmp_path / "missing")]) == 2
+    assert capsys.readouterr().err == f"turns.py: --data: {tmp_path / 'missing'} is no file\n"

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from datetime import UTC
 
 import pytest
 from alembic import command
@@ -16,17 +17,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine, inspect, text
+from sqlalchemy import MetaData, bindparam, column, create_engine, inspect, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, select, update
 
 import agentmem
 from agentmem import BackendError, migrations
 from agentmem.database import Database, RacedError, _options, in_batches
-from agentmem.tables import metadata
+from agentmem.prepared import Prepared, moment
+from agentmem.tables import MemoryBlockRow, metadata
 
 from .conftest import PROGRAMS, ROOT, environment
 
@@ -376,6 +378,47 @@ def test_a_reader_sees_one_moment(database, memory):
         assert seen() == "tea"
         memory.append("core", "rye")
         assert seen() == "tea"
+
+
+_CORE = Prepared(
+    select(MemoryBlockRow.content, MemoryBlockRow.updated_at).where(MemoryBlockRow.user_id == bindparam("user_id"))
+)
+
+
+def test_a_prepared_statement_of_a_reader_sees_one_moment_too(database, memory):
+    memory.append("core", "tea")
+    with database.read() as session:
+        seen = [content for content, _ in _CORE.rows(session, user_id="ada")]
+        memory.append("core", "rye")
+        assert seen == [content for content, _ in _CORE.rows(session, user_id="ada")] == ["tea"]
+        assert session.exec(select(MemoryBlockRow.content)).all() == ["tea"]
+    with database.read() as session:
+        assert [content for content, _ in _CORE.rows(session, user_id="ada")] == ["tea\nrye"]
+        assert list(_CORE.rows(session, user_id="bob")) == []
+
+
+def test_a_prepared_statement_sees_what_its_own_transaction_wrote(database, memory):
+    memory.append("core", "tea")
+
+    def body(session):
+        session.exec(update(MemoryBlockRow).values(content="rye"))
+        return [content for content, _ in _CORE.rows(session, user_id="ada")]
+
+    assert database.write(body) == ["rye"]
+
+
+def test_a_moment_of_a_prepared_statement_is_the_one_that_was_stored(database, memory):
+    block = memory.append("core", "tea")
+    with database.read() as session:
+        ((_, updated_at),) = _CORE.rows(session, user_id="ada")
+    assert moment(updated_at) == block.updated_at
+    assert moment(updated_at).tzinfo is UTC
+
+
+def test_what_a_driver_refuses_of_a_prepared_statement_is_told_as_of_any_other(database):
+    missing = Prepared(select(column("id")).select_from(table("missing")))
+    with pytest.raises(BackendError, match="missing"), database.read() as session:
+        missing.rows(session)
 
 
 def deleted_rows(path, seed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import bindparam, null, union_all
 from sqlmodel import Session, col, delete, select
@@ -11,9 +11,10 @@ from agentmem import inputs
 from agentmem.agents.graphs import ForeignThreadError, fingerprint, key_of
 from agentmem.agents.ledger import DIGEST_LENGTH, DOUBT, MOST_KEPT, MOST_REFUSED, KnownMessages
 from agentmem.aliases import current_user, ids_of
-from agentmem.database import in_batches, rows
+from agentmem.database import in_batches
 from agentmem.errors import InvalidInputError
 from agentmem.models import Scope
+from agentmem.prepared import Prepared
 from agentmem.tables import RefusedMessageRow, ThreadRow
 from agentmem.transaction import Writer
 
@@ -84,7 +85,7 @@ class ThreadStore:
 
         def body(tx: Transaction) -> None:
             session = tx.session
-            row = session.exec(select(ThreadRow).where(ThreadRow.key == key).with_for_update()).one_or_none()
+            row = session.exec(_THREAD_TO_WRITE, params={"key": key}).one_or_none()
             if row is None or not row.user_id:  # its user was forgotten meanwhile: nothing of theirs is kept
                 return
             if sorted_out.own:
@@ -107,7 +108,7 @@ class ThreadStore:
 
         def body(tx: Transaction) -> None:
             session = tx.session
-            found = rows(session, _THREAD, key=key)
+            found = _noted(session, key)
             known = KnownMessages(_digests(next((row.ledger for row in found if row.ledger), "")), _keys(found))
             left = known.unknown(refused.digests) if known.own else refused.turn
             # What refused it may be shown a part of the thread alone.
@@ -199,8 +200,8 @@ def _delete(session: Session, keys: Sequence[str]) -> None:
 
 
 def _found(session: Session, scope: Scope, key: str) -> KnownMessages | None:
-    found = rows(session, _THREAD, key=key)
-    owner = next((row for row in found if row.tenant_id is not None), None)
+    found = _noted(session, key)
+    owner = next((row for row in found if row.is_owner), None)
     if owner is None:  # others left something in it, and nobody began it
         return None
     if owner.tenant_id != scope.tenant_id or not _is_one_person(session, scope.tenant_id, owner.user_id, scope.user_id):
@@ -211,7 +212,25 @@ def _found(session: Session, scope: Scope, key: str) -> KnownMessages | None:
     return KnownMessages(_digests(owner.ledger), refused)
 
 
-def _keys(found: Iterable[Any]) -> frozenset[str]:
+class _Noted(NamedTuple):
+    """A row of `_THREAD`: whose it is and what their steps saw, or else one message that others left."""
+
+    is_owner: bool
+    tenant_id: str
+    user_id: str
+    ledger: str
+    message_key: str | None
+
+
+def _noted(session: Session, key: str) -> list[_Noted]:
+    found = _THREAD.rows(session, key=key)
+    return [
+        _Noted(tenant_id is not None, tenant_id or "", user_id or "", ledger or "", message_key)
+        for tenant_id, user_id, ledger, message_key in found
+    ]
+
+
+def _keys(found: Iterable[_Noted]) -> frozenset[str]:
     return frozenset(row.message_key for row in found if row.message_key is not None)
 
 
@@ -227,22 +246,31 @@ def _is_one_person(session: Session, tenant_id: str, one: str, other: str) -> bo
 
 
 def _refused(session: Session, key: str) -> frozenset[str]:
-    statement = select(RefusedMessageRow.message_key).where(RefusedMessageRow.thread_key == key)
-    return frozenset(session.exec(statement).all())
+    return frozenset(message_key for (message_key,) in _REFUSED.rows(session, key=key))
 
 
 def _add_refused(session: Session, key: str, digests: Iterable[str]) -> None:
+    wanted = list(dict.fromkeys(digests))
+    if not wanted:
+        return
     known = _refused(session, key)
-    new = [one for one in dict.fromkeys(digests) if one not in known][: max(0, MOST_REFUSED - len(known))]
+    new = [one for one in wanted if one not in known][: max(0, MOST_REFUSED - len(known))]
     session.add_all(RefusedMessageRow(thread_key=key, message_key=one) for one in new)
 
 
-_THREAD: Final[Any] = union_all(
-    select(ThreadRow.tenant_id, ThreadRow.user_id, ThreadRow.ledger, null().label("message_key")).where(
-        ThreadRow.key == bindparam("key")
-    ),
-    select(null(), null(), null(), RefusedMessageRow.message_key).where(
-        col(RefusedMessageRow.thread_key) == bindparam("key")
-    ),
+_THREAD: Final = Prepared(
+    union_all(
+        select(ThreadRow.tenant_id, ThreadRow.user_id, ThreadRow.ledger, null().label("message_key")).where(
+            ThreadRow.key == bindparam("key")
+        ),
+        select(null(), null(), null(), RefusedMessageRow.message_key).where(
+            col(RefusedMessageRow.thread_key) == bindparam("key")
+        ),
+    )
 )
 """A thread's owner, and a row for each message that others left in it: it is read at every step of an agent."""
+
+_REFUSED: Final = Prepared(
+    select(RefusedMessageRow.message_key).where(RefusedMessageRow.thread_key == bindparam("key"))
+)
+_THREAD_TO_WRITE: Final = select(ThreadRow).where(ThreadRow.key == bindparam("key")).with_for_update()

@@ -184,11 +184,7 @@ def _state_key(word: str) -> tuple[str, int | None]:
 
 
 def _plain(agent_id: str, version: str | None, settings: AgentSettings) -> dict[str, Any]:
-    return {
-        "agent_id": agent_id,
-        "version": version,
-        **{name: getattr(settings, name) for name in AgentSettings.model_fields},
-    }
+    return {"agent_id": agent_id, "version": version, **dict(settings)}
 
 
 def _counted(metrics: AgentMetrics) -> dict[str, Any]:

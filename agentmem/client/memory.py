@@ -71,9 +71,7 @@ class Memory:
         Args:
             agent_id: The agent whose own blocks come after the user's; without it there are only the user's.
         """
-        own = self._scope(agent_id)
-        scopes = [own.user] if agent_id is None else [own.user, own]
-        return Values(block for one in scopes for block in self._container.blocks.list(one))
+        return Values(self._container.blocks.list(self._scope(agent_id), with_users=True))
 
     def get(self, block_type: BlockName, *, agent_id: Filled | None = None) -> MemoryBlock:
         """Return one block.

@@ -108,7 +108,7 @@ class State(MutableMapping[str, object]):
             if key in self._values and key not in now:
                 continue  # an object of this process, which nobody else has
             if key in kept:
-                seen[key] = deepcopy(kept[key])
+                seen[key] = kept[key]
             if _same(key, now, kept) or not _same(key, now, before):
                 continue
             if key in kept:

@@ -25,7 +25,7 @@ from agentmem.langgraph.conversations import Talk
 from agentmem.langgraph.inject import compose, recall_for_turn, with_facts
 from agentmem.langgraph.run import Binding, ContextAdapter, Run, Store
 from agentmem.langgraph.state import MemoryAgentState
-from agentmem.langgraph.threads import note_answer
+from agentmem.langgraph.threads import note_answer, notes_answers
 from agentmem.langgraph.tools import core_memory_tools, guard_tool, insert_tool, recall_tool
 
 Tools = Literal["recall", "all"] | tuple[()]
@@ -146,7 +146,10 @@ class MemoryMiddleware(_Guarding):
         """`wrap_model_call`, with memory read off the event loop."""
         run, request = await asyncio.to_thread(self._with_memory, request)
         response = await handler(request)
-        await asyncio.to_thread(note_answer, run, response.result)
+        if notes_answers(run):
+            await asyncio.to_thread(note_answer, run, response.result)
+        else:
+            note_answer(run, response.result)
         return response
 
     def _with_memory(self, request: ModelRequest[Any]) -> tuple[Run, ModelRequest[Any]]:

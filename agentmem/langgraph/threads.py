@@ -90,8 +90,13 @@ def note_answer(run: Run, messages: Sequence[BaseMessage]) -> None:
     """
     for message in messages:
         message.id = message.id or str(uuid4())
-    if run.thread_id is not None and _keeps_threads():
+    if run.thread_id is not None and notes_answers(run):
         _note(run, run.thread_id, SortedOut([digest(message) for message in messages], (), is_settled=False))
+
+
+def notes_answers(run: Run) -> bool:
+    """Return whether an answer is noted: where a thread is kept."""
+    return run.thread_id is not None and _keeps_threads()
 
 
 def _own(run: Run, state: object) -> KnownMessages | None:

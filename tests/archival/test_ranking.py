@@ -60,6 +60,10 @@ def ranking(scope, text, compared, allowed, **options):
     return ranked(scope, question, by_word(scope, question), compared, speaker=speaker, allowed=allowed)
 
 
+def in_order(found, min_score):
+    return [place for places in found.in_order(min_score) for place in places.tolist()]
+
+
 def scores_of(semantic, lexical):
     return scoring.scores(np.array(semantic), lexical)
 
@@ -165,16 +169,16 @@ def test_the_order_is_by_rank_then_the_newer_then_the_smaller_id():
     scope = columns(("tea", -1, -1), ("tea", -1, -1), ("rye", -1, -1), ("dog", -1, -1))
     scope.moments[:2] = DAY
     found = ranking_of(scope, "tea", [0.5, 0.5, 0.9, 0.9])
-    assert list(found.in_order(0)) == [0, 1, 3, 2]
-    assert list(found.in_order(float(found.score[0]))) == [0, 1]
-    assert list(found.in_order(1)) == []
+    assert in_order(found, 0) == [0, 1, 3, 2]
+    assert in_order(found, float(found.score[0])) == [0, 1]
+    assert in_order(found, 1) == []
 
 
 @given(st.lists(st.integers(0, 20), min_size=45, max_size=70))
 def test_many_lines_are_in_the_order_that_a_few_would_be_in(ranks):
     scope = columns(*[("tea", -1, -1)] * len(ranks))
     found = replace(ranking_of(scope, "rye", [0.0] * len(ranks)), rank=np.array(ranks) / 10)
-    assert list(found.in_order(0)) == sorted(range(len(ranks)), key=lambda place: (-ranks[place], -place))
+    assert in_order(found, 0) == sorted(range(len(ranks)), key=lambda place: (-ranks[place], -place))
 
 
 def test_only_lines_that_were_compared_are_ranked():
@@ -203,7 +207,7 @@ def test_no_line_that_was_left_out_scores_more_than_what_is_told_to_be_reachable
 def test_an_empty_scope_is_ranked_as_nothing():
     scope = columns(speakers=())
     found = ranking_of(scope, "tea", [])
-    assert list(found.in_order(0)) == []
+    assert in_order(found, 0) == []
     assert reading("Where is Ada?", scope, ENGLISH).text == "Where is Ada?"
 
 

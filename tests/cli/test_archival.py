@@ -55,7 +55,7 @@ def test_what_is_remembered_is_recalled_with_all_that_is_known_of_it(run):
         *("--occurred-at", "2026-03-14T09:30:00+01:00", "--json"),
     ).json[0]
     assert set(line) == {field.name for field in dataclasses.fields(ArchivalLine)}
-    assert line["occurred_at"] == "2026-03-14T08:30:00+00:00"
+    assert line["occurred_at"] == "2026-03-14T08:30:00.000000Z"
     match = run("recall", "Who has the spare key?", "--json").json[0]
     assert set(match) == {field.name for field in dataclasses.fields(MemoryRecallResult)}
     assert (match["content"], match["speaker"], match["source"], match["conversation_id"]) == (

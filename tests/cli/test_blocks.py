@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shlex
 import signal
 
@@ -26,7 +27,7 @@ def test_set_creates_a_missing_block(run):
     block = run("blocks", "get", "core", "--json").json
     assert set(block) == {field.name for field in dataclasses.fields(MemoryBlock)}
     assert (block["content"], block["version"], block["scope"]) == ("- Likes tea", 1, "user")
-    assert block["updated_at"].endswith("+00:00")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", block["updated_at"])
 
 
 def test_set_does_not_overwrite_what_was_not_named(run):

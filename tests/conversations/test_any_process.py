@@ -488,7 +488,7 @@ def test_one_that_cannot_be_ended_is_told_of_stays_open_and_stands_in_nobodys_wa
 ):
     ids = [conversations.start("support", user_id=one, state={"cheese_type": one}).id for one in ("ada", "bob", "eve")]
     damage(ids[1])
-    with pytest.raises(BackendError, match=r"^conversation\.state: what is stored there cannot be read"):
+    with pytest.raises(BackendError, match=r"^conversation\.state: "):
         conversations.resume(ids[1])
     clock.move(hours=1)
     report = support.sweep()

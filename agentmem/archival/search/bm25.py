@@ -6,6 +6,7 @@ Pure: arrays in, arrays out. `docs/recall.md` works one example by hand.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from agentmem.text.analyzer import ASKS
 from agentmem.text.bags import number, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentmem.embedding import Floats
 
@@ -31,6 +32,9 @@ SATURATION: Final = 0.9
 LENGTH_SHARE: Final = 0.4
 BACKGROUND: Final = 100
 """How many lines without any of the words stand behind a scope, so that words have a weight in a small one too."""
+
+_CELLS: Final = 1 << 16
+"""How many sums, one for each term and line, are made together: so many stay in a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,15 +90,42 @@ class Postings:
 
     def own(self, term: str) -> Amounts:
         """How often a term stands in the lines themselves."""
-        wanted = np.uint32(number(term))
-        first, last = self.terms.searchsorted(wanted, "left"), self.terms.searchsorted(wanted, "right")
-        return Amounts(self.rows[first:last], self.counts[first:last].astype(np.float64))
+        return self.own_of([term])[0]
 
-    def with_context(self, own: Amounts) -> Amounts:
-        """What the two lines before in the same conversation add as well."""
-        total = _taken(self.takers.take(own.rows, axis=1), self.shares.take(own.rows, axis=1) * own.values, len(self))
-        rows = np.flatnonzero(total)
-        return Amounts(rows, total[rows])
+    def own_of(self, terms: Sequence[str]) -> list[Amounts]:
+        """The same for several terms, looked up together."""
+        wanted = np.array([number(term) for term in terms], np.uint32)
+        first, last = self.terms.searchsorted(wanted, "left"), self.terms.searchsorted(wanted, "right")
+        return [
+            Amounts(self.rows[begin:end], self.counts[begin:end].astype(np.float64))
+            for begin, end in zip(first.tolist(), last.tolist(), strict=True)
+        ]
+
+    def with_context(self, several: Sequence[Amounts]) -> list[Amounts]:
+        """What the two lines before in the same conversation add as well, for each of several amounts."""
+        at_once = max(1, _CELLS // (len(self) + 1))
+        found: list[Amounts] = []
+        for start in range(0, len(several), at_once):
+            found += self._with_context(several[start : start + at_once])
+        return found
+
+    def _with_context(self, several: Sequence[Amounts]) -> list[Amounts]:
+        """The same in one table with a row for each; the last column takes what counts for no line."""
+        width = len(self) + 1
+        rows = np.concatenate([one.rows for one in several])
+        begins = np.repeat(np.arange(len(several)) * width, [len(one.rows) for one in several])
+        values = self.shares.take(rows, axis=1) * np.concatenate([one.values for one in several])
+        cells = (self.takers.take(rows, axis=1) + begins).ravel()
+        total = np.bincount(cells, values.ravel(), len(several) * width).astype(np.float64, copy=False)
+        total[width - 1 :: width] = 0.0
+        taking = np.flatnonzero(total != 0.0)
+        amounts = total[taking]
+        edges = np.arange(len(several) + 1) * width
+        places = taking.searchsorted(edges).tolist()
+        return [
+            Amounts(taking[begin:end] - edge, amounts[begin:end])
+            for edge, (begin, end) in zip(edges.tolist(), pairwise(places), strict=False)
+        ]
 
     def share(self, term: str) -> float:
         """The part of the lines that a term stands in, 0 to 1, the background's included: a few lines tell nothing."""
@@ -152,17 +183,14 @@ def asked_terms(postings: Postings, question: Sequence[tuple[str, ...]]) -> list
         postings: The scope.
         question: What `Analyzer.question` gave.
     """
-    lines = len(postings)
-    asked: list[AskedTerm] = []
-    for whole, *parts in question:
-        own = postings.own(whole)
-        if parts:
-            own = _larger(own, _in_all([postings.own(part) for part in dict.fromkeys(parts)]))
-        amount = postings.with_context(own)
-        known = len(amount.rows)
-        weight = float(np.log1p((lines + BACKGROUND - known + 0.5) / (known + 0.5)))
-        asked.append(AskedTerm(whole, weight, own, amount))
-    return asked
+    names = [name for term in question for name in term]
+    known = dict(zip(names, postings.own_of(names), strict=True))
+    own = [_whole(known, whole, parts) for whole, *parts in question]
+    amounts = postings.with_context(own)
+    having = np.array([len(amount.rows) for amount in amounts])
+    weights = np.log1p((len(postings) + BACKGROUND - having + 0.5) / (having + 0.5)).tolist()
+    wholes = [whole for whole, *_ in question]
+    return [AskedTerm(*one) for one in zip(wholes, weights, own, amounts, strict=True)]
 
 
 def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
@@ -172,11 +200,14 @@ def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
     BM25, divided by what all of the question weighs: a word that the scope has
     never seen lowers every score.
     """
-    score = np.zeros(len(postings))
-    for one in asked:
-        rows, values = one.amount.rows, one.amount.values
-        score[rows] += one.weight * (values / (values + postings.normalisation[rows]))
-    return score / sum(one.weight for one in asked) if asked else score
+    if not asked:
+        return np.zeros(len(postings))
+    weights = [one.weight for one in asked]
+    rows = np.concatenate([one.amount.rows for one in asked])
+    values = np.concatenate([one.amount.values for one in asked])
+    parts = np.repeat(weights, [len(one.amount.rows) for one in asked])
+    parts *= values / (values + postings.normalisation[rows])
+    return np.bincount(rows, parts, len(postings)) / sum(weights)
 
 
 def _postings(terms: NDArray[np.uint32], rows: Rows, counts: NDArray[np.uint8], following: Rows) -> Postings:
@@ -210,6 +241,13 @@ def _takers(following: Rows) -> Rows:
 def _taken(takers: Rows, values: Floats, lines: int) -> Floats:
     """What each line has of values once all are where they count; shape `(lines,)`."""
     return np.bincount(takers.ravel(), values.ravel(), lines + 1)[:lines].astype(np.float64, copy=False)
+
+
+def _whole(known: Mapping[str, Amounts], whole: str, parts: Sequence[str]) -> Amounts:
+    """How often a term stands in the lines, in one piece or as all of its parts."""
+    if not parts:
+        return known[whole]
+    return _larger(known[whole], _in_all([known[part] for part in dict.fromkeys(parts)]))
 
 
 def _in_all(several: Sequence[Amounts]) -> Amounts:

@@ -74,8 +74,8 @@ class Columns:
         times = (self.moments, self.updated)
         arrays = (self.ids, *times, self.confidence, self.source, self.speaker, self.conversation)
         names = len(self.speakers) + len(self.conversations)
-        orders = 2 * len(self) * np.dtype(np.int32).itemsize  # made when they are first needed
-        return sum(array.nbytes for array in arrays) + orders + self.postings.bytes + _BYTES_OF_A_NAME * names
+        later = len(self) * (2 * np.dtype(np.int32).itemsize + 1)  # orders and marks, made when they are first needed
+        return sum(array.nbytes for array in arrays) + later + self.postings.bytes + _BYTES_OF_A_NAME * names
 
     def rows_of(self, ids: NDArray[np.bytes_]) -> tuple[Rows, NDArray[np.bool_]]:
         """The rows of lines by their ids, and which of the ids are lines of this scope at all."""
@@ -97,6 +97,11 @@ class Columns:
         order = np.empty(len(self), np.int32)
         order[np.lexsort((self.ids, -self.moments))] = np.arange(len(self), dtype=np.int32)
         return order
+
+    @cached_property
+    def asking(self) -> NDArray[np.bool_]:
+        """Which lines ask something."""
+        return self.postings.asking()
 
     @cached_property
     def _by_id(self) -> Rows:

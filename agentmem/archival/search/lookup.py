@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
 from agentmem.aliases import current_user
 from agentmem.archival.index.vectors import CONFIDENCE_FLOOR
-from agentmem.database import rows
 from agentmem.expiry import retention_column
+from agentmem.prepared import Prepared
 from agentmem.tables import ARCHIVAL, ArchivalLineRow, MemoryBlockRow, StoreStateRow
 
 if TYPE_CHECKING:
@@ -24,26 +24,41 @@ AT_ONCE: Final = 20
 """The most lines that one statement looks up."""
 
 
-def headers(session: Session, scopes: Sequence[Scope]) -> Sequence[Any]:
-    """The headers of those of one user's one or two scopes that have any.
+class Header(NamedTuple):
+    """What recall asks of a scope.
 
-    Each has `id`, the number `seq` of its lines' last change, `None` when there
-    never were lines, the agent's `retention_days`, and the store's `embedder_id`.
+    Args:
+        id: Its id.
+        agent_id: Its agent; empty for the user's own.
+        seq: The number of its lines' last change; `None` when there never were lines.
+        embedder_id: Whose vectors the store has.
+        retention_days: How long the agent's memory is kept.
     """
+
+    id: str
+    agent_id: str
+    seq: int | None
+    embedder_id: int | None
+    retention_days: int | None
+
+
+def headers(session: Session, scopes: Sequence[Scope]) -> list[Header]:
+    """Return the headers of those of one user's one or two scopes that have any."""
     agents = _padded(_AGENTS, [scope.agent_id or "" for scope in scopes])
-    return rows(session, _HEADERS, tenant_id=scopes[0].tenant_id, user_id=scopes[0].user_id, **agents)
+    found = _HEADERS.rows(session, tenant_id=scopes[0].tenant_id, user_id=scopes[0].user_id, **agents)
+    return [Header(*row) for row in found]
 
 
 def lines(session: Session, line_ids: Sequence[str]) -> Sequence[Any]:
     """What a match says of its line, of those that SQL knows as live lines that may be recalled.
 
-    Each has the columns of `_LINES`, in that order: to unpack them takes a tenth of the time that their names take.
+    Each has the columns of `_LINES`, in that order. Moments are as the driver gives them: see `database.moment`.
 
     Args:
         session: The snapshot.
         line_ids: Which lines, at least one and at most `AT_ONCE`.
     """
-    return rows(session, _LINES, **_padded(_LINE_IDS, line_ids))
+    return _LINES.rows(session, **_padded(_LINE_IDS, line_ids))
 
 
 def _padded(names: Sequence[str], values: Sequence[str]) -> dict[str, str]:
@@ -55,9 +70,10 @@ _AGENTS: Final = ("agent", "other_agent")
 _LINE_IDS: Final = tuple(f"line_{place}" for place in range(AT_ONCE))
 
 # Built once: building a statement takes longer than SQLite takes to answer it.
-_HEADERS: Final[Any] = (
-    select(
+_HEADERS: Final = Prepared(
+    cast("Any", select)(  # it is typed for up to four columns
         MemoryBlockRow.id,
+        MemoryBlockRow.agent_id,
         select(func.max(ArchivalLineRow.seq))
         .where(ArchivalLineRow.block_id == MemoryBlockRow.id)
         .correlate(MemoryBlockRow)
@@ -75,9 +91,10 @@ _HEADERS: Final[Any] = (
     )
     .order_by(col(MemoryBlockRow.agent_id))
 )
-_LINES: Final[Any] = (
+_LINES: Final = Prepared(
     cast("Any", select)(  # it is typed for up to four columns
         ArchivalLineRow.id,
+        ArchivalLineRow.block_id,
         ArchivalLineRow.content,
         ArchivalLineRow.speaker,
         ArchivalLineRow.source,
@@ -86,13 +103,9 @@ _LINES: Final[Any] = (
         ArchivalLineRow.occurred_at,
         ArchivalLineRow.created_at,
         ArchivalLineRow.updated_at,
-        MemoryBlockRow.agent_id,
-    )
-    .join(MemoryBlockRow, col(MemoryBlockRow.id) == ArchivalLineRow.block_id)
-    .where(
+    ).where(
         col(ArchivalLineRow.id).in_([bindparam(name) for name in _LINE_IDS]),
         col(ArchivalLineRow.deleted_at).is_(None),
         col(ArchivalLineRow.confidence) >= CONFIDENCE_FLOOR,
-        col(MemoryBlockRow.deleted_at).is_(None),
     )
 )

@@ -101,20 +101,18 @@ class Ranked:
     rank: Floats
     boosts: scoring.Boosts
 
-    def in_order(self, min_score: float) -> Iterator[int]:
-        """The places of the lines that reach the floor: by rank, then the newer, then id."""
+    def in_order(self, min_score: float) -> Iterator[NDArray[np.intp]]:
+        """The places of the lines that reach the floor, some at a time: by rank, then the newer, then id."""
         places = np.flatnonzero(self.score >= min_score)
         if len(places) > _FIRST:  # few are ever asked for more
             rank = self.rank[places]
             first = rank >= np.partition(rank, -_FIRST)[-_FIRST]
-            yield from self._in_order(places[first])
+            yield self._in_order(places[first])
             places = places[~first]
-        yield from self._in_order(places)
+        yield self._in_order(places)
 
-    def _in_order(self, places: NDArray[np.intp]) -> list[int]:
-        order = np.lexsort((self.columns.order[self.compared.rows[places]], -self.rank[places]))
-        in_order: list[int] = places[order].tolist()
-        return in_order
+    def _in_order(self, places: NDArray[np.intp]) -> NDArray[np.intp]:
+        return places[np.lexsort((self.columns.order[self.compared.rows[places]], -self.rank[places]))]
 
     def explanation(self, place: int) -> Explanation:
         """How one line came to its rank."""
@@ -188,7 +186,7 @@ def ranked(
     boosts = scoring.Boosts(
         speaker=np.where(columns.speaker[rows] == speaker, scoring.SPEAKER_BOOST, 0.0),
         conversation=scoring.CONVERSATION_BOOST * best,
-        question=scoring.question(columns.postings.asking()[rows], columns.postings.lengths[rows]),
+        question=scoring.question(columns.asking[rows], columns.postings.lengths[rows]),
         recency=_recency(columns.moments[rows], question),
     )
     return Ranked(

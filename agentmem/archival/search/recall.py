@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from agentmem.database import state
 from agentmem.embedding import QUERY_CHARS
 from agentmem.expiry import cutoff
 from agentmem.models import MemoryRecallResult, Scope, Source
+from agentmem.prepared import moment
 from agentmem.reranking import CANDIDATES
 from agentmem.tables import ARCHIVAL
 from agentmem.text.overlap import plain
@@ -125,12 +127,14 @@ class _ScopeLines:
 
     Args:
         at: The scope.
+        agent_id: Its agent; `None` for the user's own.
         columns: Its lines, without those past their retention.
         stored: How many lines it has with those.
         kept_as: The key that the columns are kept under.
     """
 
     at: ScopeAt
+    agent_id: str | None
     columns: Columns
     stored: int
     kept_as: Hashable
@@ -148,14 +152,25 @@ class _Asked:
     vector: Vectors
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Hit:
-    """One line that reached the floor: where it stands in what was ranked."""
+class _Hit(NamedTuple):
+    """One line that reached the floor.
 
-    line_id: str
-    order: tuple[float, int, str]
+    Args:
+        order: What it is ordered by: its rank, the newer first, and then its id.
+        part: The scope it is of.
+        ranked: What was ranked there.
+        place: Where it stands in that.
+    """
+
+    order: tuple[float, int, bytes]
+    part: _ScopeLines
     ranked: Ranked
     place: int
+
+    @property
+    def line_id(self) -> str:
+        """The id of the line."""
+        return self.order[2].decode()
 
 
 class Recall:
@@ -248,8 +263,9 @@ class Recall:
             for place, one in enumerate(asked):
                 if place not in ranked or not _exhausted(ranked[place], one, wish):
                     ranked[place] = self._ranked(session, one, wanted)
-            hits = merge(*(_hits(one, wish.min_score) for one in ranked.values()), key=lambda hit: hit.order)
-            matches = list(islice(_different(_confirmed(session, hits, explain=wish.explain)), limit))
+            several = (_hits(one.part, ranked[place], wish.min_score) for place, one in enumerate(asked))
+            confirmed = _confirmed(session, merge(*several, key=itemgetter(0)), wanted=limit, explain=wish.explain)
+            matches = list(islice(_different(confirmed), limit))
             if len(matches) == limit or all(_exhausted(ranked[place], one, wish) for place, one in enumerate(asked)):
                 return matches
             wanted *= 4
@@ -258,21 +274,21 @@ class Recall:
         """The scopes that have lines to show."""
         found = lookup.headers(session, scopes)
         self._require_embedder(session, found[0].embedder_id if found else state(session).embedder_id)
-        parts = [self._part(session, one, now) for one in found if one.seq is not None]
+        parts = [self._part(session, one, one.seq, now) for one in found if one.seq is not None]
         if len(self._kept_as) >= _SCOPES_KEPT:
             self._kept_as.clear()
         self._kept_as[tuple(scopes)] = [part.kept_as for part in parts]
         return [part for part in parts if len(part.columns)]
 
-    def _part(self, session: Session, one: Any, now: datetime) -> _ScopeLines:  # noqa: ANN401 - a row of columns
-        at = ScopeAt(one.id, one.seq, one.embedder_id)
+    def _part(self, session: Session, one: lookup.Header, seq: int, now: datetime) -> _ScopeLines:
+        at, agent_id = ScopeAt(one.id, seq, one.embedder_id), one.agent_id or None
         columns = columns_of(session, self._analyzer, self._columns, at)
         hidden_until = cutoff(now, one.retention_days)
         if hidden_until is None or columns.all_after(microseconds(hidden_until)):
-            return _ScopeLines(at, columns, len(columns), at.block_id)
+            return _ScopeLines(at, agent_id, columns, len(columns), at.block_id)
         kept_as = at.block_id, "shown"
         shown = shown_of(self._columns, columns, kept_as, after=microseconds(hidden_until))
-        return _ScopeLines(at, shown, len(columns), kept_as)
+        return _ScopeLines(at, agent_id, shown, len(columns), kept_as)
 
     def _require_embedder(self, session: Session, embedder_id: int | None) -> None:
         if embedder_id is not None and embedder_id != self._embedder_id:
@@ -326,30 +342,53 @@ def _exhausted(ranked: Ranked, asked: _Asked, wish: SearchOptions) -> bool:
     return ranked.compared.complete or ranking.reachable(ranked, asked.allowed) < wish.min_score
 
 
-def _confirmed(session: Session, hits: Iterator[_Hit], *, explain: bool) -> Iterator[MemoryRecallResult]:
-    """The hits that SQL knows as live lines of their scopes, as matches, in order."""
-    while some := list(islice(hits, lookup.AT_ONCE)):
-        lines = {line.id: line for line in lookup.lines(session, [hit.line_id for hit in some])}
-        yield from (_match(hit, lines[hit.line_id], explain=explain) for hit in some if hit.line_id in lines)
+def _confirmed(session: Session, hits: Iterator[_Hit], *, wanted: int, explain: bool) -> Iterator[MemoryRecallResult]:
+    """The hits that SQL knows as live lines of their scopes, as matches, in order.
+
+    As many are looked up as are wanted, which is mostly enough, and then more at a time.
+    """
+    while some := {hit.line_id: hit for hit in islice(hits, min(wanted, lookup.AT_ONCE))}:
+        lines = {line[0]: line for line in lookup.lines(session, list(some))}
+        for line_id, hit in some.items():
+            line = lines.get(line_id)
+            if line is not None and line[1] == hit.part.at.block_id:
+                yield _match(hit, line, explain=explain)
+        wanted = lookup.AT_ONCE
 
 
 def _different(matches: Iterator[MemoryRecallResult]) -> Iterator[MemoryRecallResult]:
-    """The first of those of one scope that one person said at one time in the same words."""
-    seen: set[tuple[object, ...]] = set()
+    """The first of those of one scope that one person said at one time in the same words.
+
+    Their words are compared only where all else is equal.
+    """
+    first: dict[tuple[object, ...], str] = {}
+    said: dict[tuple[object, ...], set[str]] = {}
     for match in matches:
-        said = match.agent_id, match.speaker, match.occurred_at, plain(match.content)
-        if said not in seen:
-            seen.add(said)
-            yield match
+        key = match.agent_id, match.speaker, match.occurred_at
+        if key in first:
+            if key not in said:
+                said[key] = {plain(first[key])}
+            words = plain(match.content)
+            if words in said[key]:
+                continue
+            said[key].add(words)
+        else:
+            first[key] = match.content
+        yield match
 
 
-def _hits(ranked: Ranked, min_score: float) -> Iterator[_Hit]:
+def _hits(part: _ScopeLines, ranked: Ranked, min_score: float) -> Iterator[_Hit]:
     """What reaches the floor, best first."""
     columns = ranked.columns
-    for place in ranked.in_order(min_score):
-        row = int(ranked.compared.rows[place])
-        line_id = columns.ids[row].decode()
-        yield _Hit(line_id, (-float(ranked.rank[place]), -int(columns.moments[row]), line_id), ranked, place)
+    for places in ranked.in_order(min_score):
+        rows = ranked.compared.rows[places]
+        orders = zip(
+            (-ranked.rank[places]).tolist(),
+            (-columns.moments[rows]).tolist(),
+            columns.ids[rows].tolist(),
+            strict=True,
+        )
+        yield from (_Hit(order, part, ranked, place) for order, place in zip(orders, places.tolist(), strict=True))
 
 
 def _proposed(session: Session, asked: _Asked, proposals: Proposals, wanted: int, by: Engine) -> Compared:
@@ -389,24 +428,24 @@ def _largest(values: Floats, places: NDArray[np.intp], count: int) -> NDArray[np
 
 
 def _match(hit: _Hit, line: Any, *, explain: bool) -> MemoryRecallResult:  # noqa: ANN401 - a row of columns
-    ranked, place = hit.ranked, hit.place
-    id_, content, speaker, source, confidence, conversation_id, occurred_at, created_at, updated_at, agent_id = line
+    _, part, ranked, place = hit
+    id_, _, content, speaker, source, confidence, conversation_id, occurred_at, created_at, updated_at = line
     return MemoryRecallResult(
         content=content,
-        score=float(ranked.score[place]),
+        score=ranked.score.item(place),
         block_type=ARCHIVAL,
-        scope="agent" if agent_id else "user",
-        agent_id=agent_id or None,
-        line_number=int(ranked.compared.rows[place]) + 1,
-        updated_at=updated_at,
-        semantic=float(ranked.compared.semantic[place]),
-        lexical=float(ranked.lexical[place]),
+        scope="agent" if part.agent_id else "user",
+        agent_id=part.agent_id,
+        line_number=ranked.compared.rows.item(place) + 1,
+        updated_at=moment(updated_at),
+        semantic=ranked.compared.semantic.item(place),
+        lexical=ranked.lexical.item(place),
         id=id_,
         speaker=speaker,
         conversation_id=conversation_id,
         source=source,
         confidence=confidence,
-        occurred_at=occurred_at,
-        created_at=created_at,
+        occurred_at=None if occurred_at is None else moment(occurred_at),
+        created_at=moment(created_at),
         explanation=ranked.explanation(place) if explain else None,
     )
