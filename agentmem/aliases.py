@@ -20,7 +20,7 @@ def current_user(tenant_id: Any, user_id: Any) -> ColumnElement[str]:  # noqa: A
 
 
 def find_current_user(session: Session, tenant_id: str, user_id: str) -> str:
-    """The same before something new is written of a user, who is locked."""
+    """Return the same before something new is written of a user, who is locked."""
     winner = select(ContactRow.merged_into).where(ContactRow.tenant_id == tenant_id, ContactRow.id == user_id)
     return session.exec(winner).first() or user_id
 
@@ -31,7 +31,7 @@ def beginning(own: Any, prefix: str) -> ColumnElement[bool]:  # noqa: ANN401 - a
 
 
 def ids_of(session: Session, tenant_id: str, user_id: str) -> list[str]:
-    """Every id of a person by any of them: first the one they are found under, then those that lead to it."""
+    """Return every id of a person by any of them: first the one they are found under, then those that lead to it."""
     winner: str = session.exec(select(current_user(tenant_id, user_id))).one()
     losers = select(ContactRow.id).where(ContactRow.tenant_id == tenant_id, ContactRow.merged_into == winner)
     return [winner, *session.exec(losers.order_by(col(ContactRow.id))).all()]
@@ -75,7 +75,7 @@ def try_lock_person(session: Session, tenant_id: str, user_id: str) -> bool:
 
 
 def _winners(session: Session, tenant_id: str, user_ids: tuple[str, ...]) -> dict[str, str]:
-    """Who was merged, and into whom."""
+    """Return who was merged, and into whom."""
     statement = select(ContactRow.id, ContactRow.merged_into).where(
         ContactRow.tenant_id == tenant_id,
         col(ContactRow.id).in_(user_ids),

@@ -53,7 +53,7 @@ class BlockStore:
         return [_block(row) for row in sorted(found, key=itemgetter(0, 1))]
 
     def agent_ids(self, scope: Scope) -> builtins.list[str]:
-        """The agents that keep a live block, archival included, of the scope's user, by code point."""
+        """Return the agents that keep a live block, archival included, of the scope's user, by code point."""
         statement = (
             select(MemoryBlockRow.agent_id)
             .where(
@@ -67,7 +67,7 @@ class BlockStore:
             return sorted(snapshot.session.exec(statement).all())
 
     def get(self, scope: Scope, block_type: str) -> MemoryBlock:
-        """One block.
+        """Return one block.
 
         Raises:
             NotFoundError: There is none.
@@ -202,7 +202,7 @@ class BlockStore:
         self._transactions.write(body, writer=writer)
 
     def history(self, scope: Scope, block_type: str) -> builtins.list[BlockVersion]:
-        """Every version of a block, oldest first, deletions included.
+        """Return every version of a block, oldest first, deletions included.
 
         Raises:
             NotFoundError: There never was such a block.
@@ -282,7 +282,7 @@ def _take_over(tx: Transaction, scope: Scope, row: MemoryBlockRow, there: Memory
 
 
 def _joined(text: str, more: str) -> str:
-    """Two texts with one newline between them."""
+    """Return two texts with one newline between them."""
     return text.removesuffix("\n") + "\n" + more if text else more
 
 
@@ -310,7 +310,7 @@ def _occurrences(text: str, part: str) -> int:
 
 
 def _as_of(session: Session, scope: Scope, block_type: str, versions: builtins.list[str]) -> MemoryBlock:
-    """The block as a write with a key left it."""
+    """Return the block as a write with a key left it."""
     row = revisions.find(session, scope, block_type)
     then = session.get(BlockVersionRow, (row.id, int(versions[0]))) if row and versions else None
     if row is None or then is None:

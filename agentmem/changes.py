@@ -148,7 +148,7 @@ def _change(
 
 
 def _is_over(row: MemoryChangeRow, now: datetime, max_fact_days: int) -> bool:
-    """Whether what an entry says is over by itself; of a fact at the latest when facts written then are."""
+    """Return whether what an entry says is over by itself; of a fact at the latest when facts written then are."""
     if row.expires_at is not None and row.expires_at <= now:
         return True
     return row.kind == "fact" and over(row.at, now, max_fact_days)
@@ -165,7 +165,7 @@ def _lines(session: Session, line_ids: Sequence[str]) -> dict[str, str]:
 
 
 def _versions(session: Session, block_ids: Iterable[str]) -> dict[tuple[str, int], tuple[str, str | None]]:
-    """The name and the text of every version of these blocks, as long as the texts are there."""
+    """Return the name and the text of every version of these blocks, as long as the texts are there."""
     found: dict[tuple[str, int], tuple[str, str | None]] = {}
     for some in in_batches(sorted(block_ids)):
         statement = (

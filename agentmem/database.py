@@ -100,7 +100,7 @@ class Database:
             ) from _bare(error)
 
     def write(self, body: Callable[[Session], T]) -> T:
-        """What `body` returns, once its transaction is committed.
+        """Return what `body` returns, once its transaction is committed.
 
         It is run again when another transaction came between, until half a
         minute is over; as long it waits for a lock. What a rule of the schema
@@ -208,7 +208,7 @@ class Database:
 
 
 def is_postgresql(session: Session) -> bool:
-    """Whether a session is one of PostgreSQL, which has many writers at once."""
+    """Return whether a session is one of PostgreSQL, which has many writers at once."""
     return session.get_bind().dialect.name == _POSTGRESQL
 
 
@@ -236,17 +236,17 @@ def try_lock(session: Session, name: Sequence[str]) -> bool:
 
 
 def state(session: Session) -> StoreStateRow:
-    """The store's one state row, read once in a session."""
+    """Return the store's one state row, read once in a session."""
     return session.get_one(StoreStateRow, STATE_ID)
 
 
 def locked_state(session: Session) -> StoreStateRow:
-    """The same as it is now, and nobody else writes to it until the transaction ends."""
+    """Return the same as it is now, and nobody else writes to it until the transaction ends."""
     return session.get_one(StoreStateRow, STATE_ID, populate_existing=True, with_for_update=True)
 
 
 def rows(session: Session, statement: Select[Any], **values: object) -> Sequence[Any]:
-    """The rows of a statement that chooses columns, by name.
+    """Return the rows of a statement that chooses columns, by name.
 
     It goes to the connection: half of the time of a short read is what the
     session does for objects.
@@ -260,7 +260,7 @@ def rows(session: Session, statement: Select[Any], **values: object) -> Sequence
 
 
 def in_batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The ids in their order, as many at a time as fit into one statement."""
+    """Yield the ids in their order, as many at a time as fit into one statement."""
     for start in range(0, len(ids), _IDS_AT_ONCE):
         yield ids[start : start + _IDS_AT_ONCE]
 
@@ -377,7 +377,7 @@ def _version(connection: Connection) -> str | None:
 
 
 def _key(*name: str) -> int:
-    """The number of an advisory lock, 64 bits with a sign; two names of one number only wait for each other."""
+    """Return the number of an advisory lock, 64 bits with a sign; two names of one number only wait for each other."""
     digest = hashlib.sha256(json.dumps(["agentmem", *name]).encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
@@ -405,7 +405,7 @@ def _bare(error: Exception) -> Exception:
 
 
 def _failed(error: SQLAlchemyError) -> BackendError:
-    """The error of a database, with what to do about it."""
+    """Return the error of a database, with what to do about it."""
     orig = getattr(error, "orig", None)
     kind = _primary(orig) if isinstance(orig, sqlite3.Error) else getattr(orig, "sqlstate", None)
     said = str(orig or type(error).__name__).splitlines()[0]
@@ -414,7 +414,7 @@ def _failed(error: SQLAlchemyError) -> BackendError:
 
 
 def _primary(error: sqlite3.Error) -> int | None:
-    """The number of a SQLite error without what its upper bits say more; `None` for one of the driver's own."""
+    """Return the number of a SQLite error without what its upper bits say more; `None` for one of the driver's own."""
     number: int | None = getattr(error, "sqlite_errorcode", None)
     return None if number is None else number & 0xFF
 

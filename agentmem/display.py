@@ -31,7 +31,7 @@ class Values(list[T]):
 
 
 def _table(rows: list[T] | list[Shown]) -> str:
-    """The columns that say something in any row."""
+    """Return the columns that say something in any row."""
     names = [name for name in _names(rows[0]) if any(_said(getattr(row, name)) for row in rows)]
     head = "".join(f"<th style='text-align:left'>{name}</th>" for name in names)
     body = "".join(

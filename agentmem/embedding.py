@@ -52,13 +52,13 @@ class Measured(Protocol):
         ...
 
     def count_word_pieces(self, texts: list[str]) -> list[int]:
-        """How many word pieces each text has."""
+        """Return how many word pieces each text has."""
         ...
 
 
 @cache
 def default_embeddings() -> MiniLM:
-    """The process's one default model: every store that wants it shares it."""
+    """Return the process's one default model: every store that wants it shares it."""
     return MiniLM()
 
 
@@ -85,7 +85,7 @@ class Embedder:
         return f"{kind.__module__}.{kind.__qualname__}"
 
     def probe(self) -> Vectors:
-        """What the model makes of a fixed text, shape `(dimensions,)`: its identity, whatever it is called."""
+        """Return what the model makes of a fixed text, shape `(dimensions,)`: its identity, whatever it is called."""
         with self._lock:
             probe = self._probe
             if probe is None:
@@ -159,17 +159,17 @@ class Embedder:
 
 
 def same_model(one: Vectors, other: Vectors) -> bool:
-    """Whether two probe vectors come from the same model."""
+    """Return whether two probe vectors come from the same model."""
     return one.shape == other.shape and float(one @ other) >= SAME_MODEL
 
 
 def pack(vector: Vectors) -> bytes:
-    """A vector as little-endian float32."""
+    """Return a vector as little-endian float32."""
     return np.ascontiguousarray(vector, dtype="<f4").tobytes()
 
 
 def unpack(stored: bytes) -> Vectors:
-    """What `pack` packed; `b"".join` of several gives their concatenation."""
+    """Return what `pack` packed; `b"".join` of several gives their concatenation."""
     return np.frombuffer(stored, dtype="<f4")
 
 
@@ -197,7 +197,7 @@ def _failures() -> Generator[None]:
 
 
 def _most_pieces(text: str) -> int:
-    """How many word pieces a text can have."""
+    """Return how many word pieces a text can have."""
     return len(text.encode(errors="surrogatepass")) + _FRAME
 
 

@@ -17,7 +17,7 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def hour(moment: datetime) -> datetime:
-    """The hour a moment is in, as timestamps are kept that must not link one call to another.
+    """Return the hour a moment is in, as timestamps are kept that must not link one call to another.
 
     >>> hour(datetime(2025, 7, 22, 10, 59, tzinfo=UTC)).isoformat()
     '2025-07-22T10:00:00+00:00'
@@ -37,7 +37,7 @@ def retention_column(tenant_id: Any, agent_id: Any) -> ScalarSelect[int | None]:
 
 
 def retentions(session: Session) -> list[int]:
-    """Every number of days that some agent keeps its memory for."""
+    """Return every number of days that some agent keeps its memory for."""
     statement = select(AgentSettingsRow.retention_days).where(
         AgentSettingsRow.version == "", col(AgentSettingsRow.retention_days) > 0
     )
@@ -45,13 +45,13 @@ def retentions(session: Session) -> list[int]:
 
 
 def kept_for(days: int, tenant_id: Any, agent_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns or values
-    """That an agent keeps its memory for so many days, as a part of another statement."""
+    """Return the condition that an agent keeps its memory for so many days, as a part of another statement."""
     kept = AgentSettingsRow.retention_days == days
     return select(AgentSettingsRow.agent_id).where(*_of(tenant_id, agent_id), kept).exists()
 
 
 def cutoff(now: datetime, days: int | None) -> datetime | None:
-    """The moment up to which what was last written then is over; None when nothing ever is.
+    """Return the moment up to which what was last written then is over; None when nothing ever is.
 
     >>> cutoff(datetime(2025, 7, 22, tzinfo=UTC), 90).isoformat()
     '2025-04-23T00:00:00+00:00'
@@ -60,13 +60,13 @@ def cutoff(now: datetime, days: int | None) -> datetime | None:
 
 
 def over(written_at: datetime, now: datetime, days: int | None) -> bool:
-    """Whether what was last written at a moment has outlived the retention."""
+    """Return whether what was last written at a moment has outlived the retention."""
     end = cutoff(now, days)
     return end is not None and written_at <= end
 
 
 def fact_ends(written_at: datetime, expires_at: datetime | None, *, days: int | None, most_days: int) -> datetime:
-    """When a key-value fact is over: its own life, the agent's retention, or the most days any fact lives.
+    """Return when a key-value fact is over: its own life, the agent's retention, or the most days any fact lives.
 
     Args:
         written_at: When it was last written, floored to the hour.
@@ -87,7 +87,7 @@ def back(moment: datetime, by: timedelta) -> datetime:
 
 
 def on(moment: datetime, days: int) -> datetime:
-    """The moment days later; the last there is where it would be after that."""
+    """Return the moment days later; the last there is where it would be after that."""
     try:
         return moment + timedelta(days=days)
     except OverflowError:

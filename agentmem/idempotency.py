@@ -59,7 +59,7 @@ class FirstResult:
         self._fingerprint = hashlib.sha256(said.encode()).hexdigest()
 
     def find(self, session: Session) -> list[str] | None:
-        """The first result, or None when the write was not done yet; that of a deleted block is empty.
+        """Return the first result, or None when the write was not done yet; that of a deleted block is empty.
 
         Raises:
             ConflictError: The key was used for another write.
@@ -137,7 +137,7 @@ def move_block(session: Session, old_id: str, new_id: str) -> None:
 
 
 def used() -> ConflictError:
-    """The answer to a key that belongs to another write."""
+    """Return the answer to a key that belongs to another write."""
     return ConflictError(
         "it was used before, for another write",
         field="idempotency_key",
@@ -147,7 +147,7 @@ def used() -> ConflictError:
 
 
 def deleted() -> NotFoundError:
-    """The answer to a repetition when nothing is left of what was written."""
+    """Return the answer to a repetition when nothing is left of what was written."""
     return NotFoundError(
         "what it wrote was deleted since",
         field="idempotency_key",

@@ -33,7 +33,7 @@ _SHORTEN: Final = "shorten or split it"
 
 
 def text(field: str, value: object, *, limit: int | None = None, empty: bool = False) -> str:
-    """A string without NUL or lone surrogates, of at most `limit` characters, not blank unless `empty`."""
+    """Return a string without NUL or lone surrogates, of at most `limit` characters, not blank unless `empty`."""
     if not isinstance(value, str):
         raise InvalidInputError(f"must be a string, not {type(value).__name__}", field=field)
     if not empty and not value.strip():
@@ -57,14 +57,14 @@ def identifier(field: str, value: object, *, limit: int) -> str:
 
 
 def block_type(value: object) -> str:
-    """The name of a block: 1 to 64 of `a-z`, `0-9`, `_` and `-`."""
+    """Return the name of a block: 1 to 64 of `a-z`, `0-9`, `_` and `-`."""
     if not isinstance(value, str) or not _BLOCK_TYPE.fullmatch(value):
         raise InvalidInputError("must be 1 to 64 characters of a-z, 0-9, '_' and '-'", field="block_type")
     return value
 
 
 def timestamp(field: str, value: object) -> datetime:
-    """An aware datetime, or an ISO 8601 string with a zone, as UTC."""
+    """Return an aware datetime, or an ISO 8601 string with a zone, as UTC."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(text(field, value))
@@ -85,21 +85,21 @@ def timestamp(field: str, value: object) -> datetime:
 
 
 def fraction(field: str, value: object) -> float:
-    """A number from 0 to 1."""
+    """Return a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise InvalidInputError("must be a number from 0 to 1", field=field)
     return float(value)
 
 
 def positive(field: str, value: object) -> float:
-    """A number above 0."""
+    """Return a number above 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= sys.float_info.max:
         raise InvalidInputError("must be a number above 0", field=field)
     return float(value)
 
 
 def count(field: str, value: object, *, low: int, high: int) -> int:
-    """A whole number from `low` to `high`."""
+    """Return a whole number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InvalidInputError(f"must be a whole number from {low} to {high}", field=field)
     return value
@@ -113,7 +113,7 @@ def flag(field: str, value: object) -> bool:
 
 
 def one_of(field: str, value: object, allowed: Collection[T]) -> T:
-    """One of a few words."""
+    """Return one of a few words."""
     for word in allowed:
         if value == word:
             return word
@@ -121,7 +121,7 @@ def one_of(field: str, value: object, allowed: Collection[T]) -> T:
 
 
 def fact_key(field: str, key: object, *, limit: int) -> str:
-    """The key of a fact: an identifier that is not reserved for the repeat-caller metrics."""
+    """Return the key of a fact: an identifier that is not reserved for the repeat-caller metrics."""
     if identifier(field, key, limit=limit).startswith(RESERVED_PREFIX):
         raise InvalidInputError(
             f"keys that begin with {RESERVED_PREFIX} are reserved", field=field, advice="choose another"
@@ -130,7 +130,7 @@ def fact_key(field: str, key: object, *, limit: int) -> str:
 
 
 def json_value(field: str, value: object, *, max_bytes: int) -> Json:
-    """A JSON value that takes at most `max_bytes` as compact UTF-8, as a copy of what was given."""
+    """Return a JSON value that takes at most `max_bytes` as compact UTF-8, as a copy of what was given."""
     _check_json(field, value, most_parts=max_bytes)  # each part takes a byte at least
     packed = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     if len(packed) > max_bytes:
@@ -165,7 +165,7 @@ def _check_json(field: str, value: object, *, most_parts: int) -> None:
 
 
 def _inside(field: str, part: object) -> Collection[object] | None:
-    """What stands in a list or an object; None for a value that holds no other, once it is checked."""
+    """Return what stands in a list or an object; None for a value that holds no other, once it is checked."""
     if isinstance(part, dict):
         items = cast("dict[object, object]", part)
         _check_keys(field, items)

@@ -31,7 +31,7 @@ SEQUENCES: Final[dict[Counter, str]] = {"lines": "agentmem_line_seq", "changes":
 
 
 def take(session: Session, counter: Counter, count: int) -> Sequence[int]:
-    """The next numbers of a counter, in rising order.
+    """Return the next numbers of a counter, in rising order.
 
     What they are given to is locked before: the header of lines, the user of a
     feed. On SQLite they are taken as late as possible all the same, for nothing
@@ -105,7 +105,7 @@ class Horizon:
             return Fence(number, session.connection().execute(_OWN).scalar_one())
 
     def settled(self, session: Session, before: Fence | None, *, watermark: int) -> Settled:
-        """How far an index may go in a snapshot.
+        """Return how far an index may go in a snapshot.
 
         Args:
             session: The snapshot.

@@ -19,7 +19,17 @@ from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from docstring_parser import Docstring, DocstringStyle, parse
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, TypeAdapter, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic.fields import FieldInfo
 
 from agentmem import errors
@@ -31,11 +41,12 @@ from agentmem.client.conversations import Conversations
 from agentmem.client.memory import Memory
 from agentmem.client.store import AgentMem
 from agentmem.contacts.writing import Keep
-from agentmem.errors import AgentMemError
+from agentmem.errors import AgentMemError, InvalidInputError
 from agentmem.records import ConversationTurn
 from agentmem.serialization import to_json
 
 Effect = Literal["read", "write", "erase"]
+Reach = Literal["tenant", "store"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +58,7 @@ class Operation:
         summary: What it does, in a sentence.
         description: The rest of what its method says of itself.
         effect: Whether it only reads, writes, or erases.
+        reach: Whose data it is about: the tenant's, or the whole store's.
         arguments: What it takes: a model with the bounds, the defaults and a description of each. It converts nothing:
             what the method would refuse as another type, it refuses too.
         result: What it gives.
@@ -58,10 +70,26 @@ class Operation:
     summary: str
     description: str
     effect: Effect
+    reach: Reach
     arguments: type[BaseModel]
     result: TypeAdapter[Any]
     errors: Mapping[type[AgentMemError], str]
     perform: Callable[[AgentMem, Mapping[str, Any]], Any]
+
+    def parse(self, given: str | bytes | Mapping[str, Any]) -> BaseModel:
+        """Return arguments that were given as JSON text or as its values.
+
+        Raises:
+            InvalidInputError: They are not what `arguments` takes. `field` says where, and nothing repeats the value.
+        """
+        try:
+            if isinstance(given, (str, bytes)):
+                return self.arguments.model_validate_json(given)
+            return self.arguments.model_validate(given)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "arguments"
+            raise InvalidInputError(first["msg"][0].lower() + first["msg"][1:], field=place) from None
 
     def call(self, mem: AgentMem, arguments: BaseModel) -> Any:  # noqa: ANN401 - each has a result of its own
         """Call it on a store.
@@ -103,7 +131,7 @@ _LOCAL: Final = frozenset({"progress", "checkpointer"})
 """Arguments that are objects of the calling process; from elsewhere an operation is called without them."""
 
 _ANYWHERE: Final[Mapping[type[AgentMemError], str]] = {
-    errors.InvalidInputError: "An argument breaks its rule, or the store is closed.",
+    InvalidInputError: "An argument breaks its rule, or the store is closed.",
     errors.BackendError: "The database could not do it.",
 }
 """What every operation may raise, where its method says nothing better of it."""
@@ -115,6 +143,7 @@ _READS: Final[Mapping[str, Collection[str]]] = {
     "memory": ("find", "get", "history", "list", "list_core", "recall", "recall_trusted"),
     "store": ("changes", "check", "users"),
 }
+_WHOLE_STORE: Final = frozenset({"store.check", "store.reindex", "store.sweep"})
 _ERASES: Final[Mapping[str, Collection[str]]] = {
     "agents": ("delete_memories_by_caller",),
     "contacts": ("delete_entity", "reset"),
@@ -225,6 +254,7 @@ def _operation(noun: _Noun, name: str, method: Callable[..., Any]) -> Operation 
         summary=_joined(told.short_description),
         description=_without_examples(told.long_description or ""),
         effect=_effect(noun.word, name),
+        reach="store" if id_ in _WHOLE_STORE else "tenant",
         arguments=_arguments(noun, name, method, hints, told),
         result=TypeAdapter(_result_type(hints["return"])),
         errors=types.MappingProxyType(_errors(told)),

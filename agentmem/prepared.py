@@ -63,7 +63,7 @@ def connection_of(session: Session) -> Connection:
 
 
 def _fetched(connection: Connection, statement: str, given: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any]:
-    """The rows that a driver gives for a statement; what it raises is raised as SQLAlchemy does."""
+    """Return the rows that a driver gives for a statement; what it raises is raised as SQLAlchemy does."""
     driver = connection.dialect.loaded_dbapi
     cursor = connection.connection.cursor()
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, NotRequired, TypeAlias
 
-from pydantic import JsonValue, with_config
+from pydantic import JsonValue
 from typing_extensions import TypedDict
 
 from agentmem.bounds import Filled
@@ -24,7 +24,7 @@ ChangeAction = Literal["added", "changed", "confirmed", "superseded", "removed",
 
 
 def instant(moment: datetime) -> str:
-    """A moment as the vendors' documents write it: ISO 8601 in UTC, with milliseconds and a `Z`.
+    """Return a moment as the vendors' documents write it: ISO 8601 in UTC, with milliseconds and a `Z`.
 
     >>> instant(datetime(2025, 7, 22, 10, 30, tzinfo=UTC))
     '2025-07-22T10:30:00.000Z'
@@ -77,7 +77,7 @@ class Contact(Shown):
         return self._first("external_id")
 
     def to_json(self) -> dict[str, Json]:
-        """The contact record as Bland's document shows it (seed 004)."""
+        """Return the contact record as Bland's document shows it (seed 004)."""
         return {
             "id": self.id,
             "phone_number": self.phone,
@@ -130,7 +130,7 @@ class Entity(Shown):
     updated_at: datetime
 
     def to_json(self) -> dict[str, Json]:
-        """The entity as Bland's document shows it (seed 004)."""
+        """Return the entity as Bland's document shows it (seed 004)."""
         return {
             "entity_type": self.entity_type,
             "entity_id": self.entity_id,
@@ -213,7 +213,7 @@ class ContactMemory(Shown):
     updated_at: datetime | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """The memory record as Bland's document shows it (seed 004): facts, summary, entities, open items."""
+        """Return the memory record as Bland's document shows it (seed 004): facts, summary, entities, open items."""
         return {
             "facts": dict(self.facts),
             "summary": self.summary,
@@ -268,7 +268,7 @@ class ConversationContext(Shown):
     memories: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
-        """The memory record, the recent messages and the remembered facts."""
+        """Return the memory record, the recent messages and the remembered facts."""
         recent: list[Json] = [
             {"role": one.role, "content": one.content, "channel": one.channel, "created_at": instant(one.created_at)}
             for one in self.memory.recent_messages
@@ -328,7 +328,6 @@ class ConversationRecord(Shown):
     messages: tuple[Message, ...] = ()
 
 
-@with_config(extra="forbid")
 class MessageInput(TypedDict):
     """One message that is added to a conversation.
 
@@ -393,7 +392,7 @@ class FirstInteraction(Shown):
     handoff_to: str | None
 
     def fields(self) -> dict[str, Json]:
-        """The five metrics under PolyAI's names (seed 000); what was never set is left out."""
+        """Return the five metrics under PolyAI's names (seed 000); what was never set is left out."""
         named: dict[str, Json] = {
             "REPEAT_CALLER_CONV_ID": self.conversation_id,
             "REPEAT_CALLER_DATETIME": self.at.isoformat(),
@@ -468,5 +467,5 @@ class ForgetReceipt(Shown):
     out_of_reach: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The receipt as JSON values."""
+        """Return the receipt as JSON values."""
         return {"done": list(self.done), "pending": list(self.pending), "out_of_reach": list(self.out_of_reach)}

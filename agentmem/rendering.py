@@ -68,7 +68,7 @@ _ESCAPE: Final = re.compile(r"\\(?:(\\)|u([0-9A-F]{4})|U([0-9A-F]{8}))")
 
 
 def core_memory(blocks: Iterable[MemoryBlock]) -> str:
-    """The frame of the core blocks, in the order given; `""` when there are none.
+    """Return the frame of the core blocks, in the order given; `""` when there are none.
 
     An empty block is shown too: its name and description tell the model what it may write there.
     """
@@ -79,7 +79,7 @@ def core_memory(blocks: Iterable[MemoryBlock]) -> str:
 def reminder(
     matches: Sequence[MemoryRecallResult], *, fits: Callable[[str], bool] = lambda _: True
 ) -> tuple[str, tuple[MemoryRecallResult, ...]]:
-    """The frame of the lines recalled for the current turn, and the matches that are in it.
+    """Return the frame of the lines recalled for the current turn, and the matches that are in it.
 
     A match with which the frame would no longer fit is left out; a shorter one
     after it may still go in. When none is left there is no frame: `("", ())`.
@@ -98,19 +98,19 @@ def reminder(
 
 
 def answer(matches: Sequence[MemoryRecallResult]) -> str:
-    """What the `recall` tool says: the matches with their sources and scores, or that there are none."""
+    """Return what the `recall` tool says: the matches with their sources and scores, or that there are none."""
     if not matches:
         return NO_MATCH
     return _frame(ANSWER_FRAME, _ANSWER_INTRODUCTION, [_memory(match, asked=True) for match in matches])
 
 
 def reminder_unavailable() -> str:
-    """The frame that stands in for the reminder when archival memory could not be asked."""
+    """Return the frame that stands in for the reminder when archival memory could not be asked."""
     return _frame(REMINDER_FRAME, RECALL_UNAVAILABLE, [])
 
 
 def core_unavailable() -> str:
-    """The frame that stands in for the core blocks when they could not be read."""
+    """Return the frame that stands in for the core blocks when they could not be read."""
     return _frame(CORE_FRAME, CORE_UNAVAILABLE, [])
 
 
@@ -124,7 +124,7 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    r"""The text that `escape` was given.
+    r"""Return the text that `escape` was given.
 
     >>> unescape(escape("a\\b {{memory}}"))
     'a\\b {{memory}}'
@@ -133,7 +133,7 @@ def unescape(text: str) -> str:
 
 
 def as_stored(shown: str) -> str:
-    r"""The stored text that lines of a block stand for, quoted as they are shown.
+    r"""Return the stored text that lines of a block stand for, quoted as they are shown.
 
     >>> as_stored("| - Likes tea\n| - 1 \\u003C 2")
     '- Likes tea\n- 1 < 2'
@@ -159,7 +159,7 @@ def _block(block: MemoryBlock) -> list[str]:
 
 
 def _memory(match: MemoryRecallResult, *, asked: bool = False) -> str:
-    """One line; where the model asked for it, it is told how well it matches and who it comes from."""
+    """Return one line; where the model asked for it, it is told how well it matches and who it comes from."""
     attributes = {"date": (match.occurred_at or match.created_at).date().isoformat()}
     if match.speaker:
         attributes["speaker"] = match.speaker

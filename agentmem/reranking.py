@@ -33,7 +33,7 @@ class Reranker:
         self._compressor = compressor
 
     def best_first(self, query: str, matches: Sequence[MemoryRecallResult]) -> list[MemoryRecallResult]:
-        """The matches that it gives back, in its order, each once; documents that it was not given are left out.
+        """Return the matches that it gives back, in its order, each once; documents that it was not given are left out.
 
         Raises:
             BackendError: It failed, or gave back something that is no list of documents, or no document that it was
@@ -61,7 +61,7 @@ def _document(match: MemoryRecallResult) -> Document:
 
 
 def _documents(answer: object) -> list[Document]:
-    """What a compressor gave back, if it is what LangChain says it is."""
+    """Return what a compressor gave back, if it is what LangChain says it is."""
     if isinstance(answer, Sequence) and not isinstance(answer, str):
         returned = cast("Sequence[object]", answer)
         documents = [one for one in returned if isinstance(one, Document)]

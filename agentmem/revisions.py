@@ -49,7 +49,7 @@ def of_user(tenant_id: str, user_id: str) -> ColumnElement[bool]:
 
 
 def within(scope: Scope) -> ColumnElement[bool]:
-    """That a row of `memory_block` is of this scope."""
+    """Return the condition that a row of `memory_block` is of this scope."""
     return and_(of_user(scope.tenant_id, scope.user_id), col(MemoryBlockRow.agent_id) == (scope.agent_id or ""))
 
 
@@ -60,7 +60,7 @@ def left_behind(scope: Scope) -> ColumnElement[bool]:
 
 
 def agent_ids(session: Session, tenant_id: str, user_id: str) -> list[str]:
-    """The agents whose own blocks, archival and deleted ones included, still stand under this id."""
+    """Return the agents whose own blocks, archival and deleted ones included, still stand under this id."""
     statement = select(MemoryBlockRow.agent_id).where(
         MemoryBlockRow.tenant_id == tenant_id, MemoryBlockRow.user_id == user_id, MemoryBlockRow.agent_id != ""
     )
@@ -68,23 +68,23 @@ def agent_ids(session: Session, tenant_id: str, user_id: str) -> list[str]:
 
 
 def scope_of(row: MemoryBlockRow) -> Scope:
-    """The scope a row stands under."""
+    """Return the scope a row stands under."""
     return Scope(row.tenant_id, row.user_id, row.agent_id or None)
 
 
 def find(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
-    """The row of a block, live or deleted."""
+    """Return the row of a block, live or deleted."""
     return session.exec(_BLOCK, params=_named(scope, block_type)).one_or_none()
 
 
 def find_live(session: Session, scope: Scope, block_type: str) -> MemoryBlockRow | None:
-    """The row of a block that was not deleted."""
+    """Return the row of a block that was not deleted."""
     row = find(session, scope, block_type)
     return None if row is None or row.deleted_at is not None else row
 
 
 def find_to_write(tx: Transaction, scope: Scope, block_type: str) -> MemoryBlockRow | None:
-    """The row of a live block as it is now, locked, in the transaction that is to change it.
+    """Return the row of a live block as it is now, locked, in the transaction that is to change it.
 
     Its user is locked before, so that it stays as it is where there is none.
 
@@ -105,13 +105,13 @@ def check_writable(tx: Transaction, row: MemoryBlockRow) -> None:
 
 
 def marks(*, description: str | None, read_only: bool | None) -> dict[str, object]:
-    """What is given of a block beside its content, by column; the rest is kept."""
+    """Return what is given of a block beside its content, by column; the rest is kept."""
     given = {"description": description, "read_only": read_only}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def may_write(live: MemoryBlock | None, expected: datetime | None, *, same: bool) -> bool:
-    """Whether an update may write: the conflict rules, in their order.
+    """Return whether an update may write: the conflict rules, in their order.
 
     Args:
         live: The block as it is stored now, `None` when there is none.
@@ -242,7 +242,7 @@ def record(tx: Transaction, row: MemoryBlockRow, action: Action) -> None:
 
 
 def block(row: MemoryBlockRow, *, content: str | None = None) -> MemoryBlock:
-    """The row as a value; an archival header brings its lines' text along."""
+    """Return the row as a value; an archival header brings its lines' text along."""
     return MemoryBlock(
         id=row.id,
         block_type=row.block_type,
@@ -258,7 +258,7 @@ def block(row: MemoryBlockRow, *, content: str | None = None) -> MemoryBlock:
 
 
 def _named(scope: Scope, block_type: str) -> dict[str, str]:
-    """What the statements below are bound to."""
+    """Return what the statements below are bound to."""
     owner = {"tenant_id": scope.tenant_id, "user_id": scope.user_id, "agent_id": scope.agent_id or ""}
     return {**owner, "block_type": block_type}
 

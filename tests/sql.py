@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect, text
+import psycopg
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 
 
@@ -119,3 +121,29 @@ class Databases(Sql):
 
 def _place(home):
     return Path(home).resolve()
+
+
+@contextmanager
+def selects_of(mem, dialect):
+    """The selects that reads of a store send to the driver, whether SQLAlchemy is told of them or not."""
+    asked = []
+
+    def note(statement):
+        if str(statement).startswith(("SELECT", "WITH")):
+            asked.append(statement)
+
+    class Noting(psycopg.Cursor):
+        def execute(self, query, *given, **named):
+            note(query)
+            return super().execute(query, *given, **named)
+
+    def listen(connection, *_):
+        if dialect == "sqlite":
+            connection.set_trace_callback(note)
+        else:
+            connection.cursor_factory = Noting
+
+    engine = mem._container.database._readers  # noqa: SLF001 - what is sent to it is what is counted
+    event.listen(engine, "checkout", listen)
+    yield asked
+    event.remove(engine, "checkout", listen)

@@ -451,6 +451,12 @@ OTHERS = (({"string"}, "5"), ({"string"}, "true"), ({"integer", "number"}, 1), (
 """Values of a type of JSON, to be given for one of another type."""
 
 
+def test_arguments_are_read_from_what_is_all_text_too():
+    words = {"user_id": "ada", "query": "tea", "limit": "3", "min_score": "0.5", "explain": "true"}
+    arguments = OPERATIONS["memory.recall"].arguments.model_validate_strings(words)
+    assert (arguments.limit, arguments.min_score, arguments.explain) == (3, 0.5, True)
+
+
 @pytest.mark.parametrize(
     ("id_", "given_"),
     [
@@ -470,3 +476,63 @@ def test_moments_of_one_form_sort_as_they_follow():
     written = [moment(datetime.fromisoformat(text)) for text in texts]
     assert written == sorted(written)
     assert written[0] == "2026-03-14T09:30:00.000000Z"
+
+
+NASTY = [
+    None,
+    "",
+    0,
+    -1,
+    1.5,
+    True,
+    10**30,
+    1e308,
+    "x\x00y",
+    "\ud800",
+    "x" * 300_000,
+    "2026-01-01T00:00:00",
+    "9999-12-31T23:59:59-23:00",
+    "0001-01-01T00:00:00+23:00",
+    [],
+    [None],
+    {},
+    {"": None},
+    {"a": [[1]]},
+    [{"role": "user"}],
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_whatever_stands_in_an_argument_is_taken_or_refused_in_our_own_words(told, operation):
+    mem, names = told
+    good = json.loads(given(operation, names).model_dump_json(exclude_unset=True))
+    for name in operation.arguments.model_fields:
+        for value in NASTY:
+            try:
+                result = operation.call(mem, operation.parse({**good, name: value}))
+            except AgentMemError:
+                continue
+            assert operation.result.validate_json(operation.to_json(result)) == result
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("{", "arguments"),
+        ("[]", "arguments"),
+        ('{"user_id": "ada"}', "query"),
+        ('{"user_id": "ada", "query": "tea", "limit": "Tom\'s secret"}', "limit"),
+        ('{"user_id": "ada", "query": "tea", "tenant_id": "other"}', "tenant_id"),
+    ],
+)
+def test_arguments_that_are_none_are_refused_with_the_place_and_without_the_value(text, field):
+    with pytest.raises(InvalidInputError) as caught:
+        OPERATIONS["memory.recall"].parse(text)
+    assert caught.value.field == field
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_what_is_about_the_whole_store_says_so():
+    whole = {id_ for id_, operation in OPERATIONS.items() if operation.reach == "store"}
+    assert whole == {"store.check", "store.reindex", "store.sweep"}

@@ -84,7 +84,7 @@ def recording(told: Told | None = None) -> Generator[RunRecord]:
 
 
 def current_run() -> RunRecord:
-    """The record of the run this code is part of; one that nobody reads when a graph is run by hand."""
+    """Return the record of the run this code is part of; one that nobody reads when a graph is run by hand."""
     return _current.get() or RunRecord()
 
 
@@ -94,7 +94,7 @@ def fingerprint(scope: Scope) -> str:
 
 
 def key_of(given_id: str) -> str:
-    """What a thread or a message is known by in SQL: its id may be anything a caller made up, of any length."""
+    """Return what a thread or a message is known by in SQL: its id may be anything a caller made up, of any length."""
     return hashlib.sha256(given_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -128,7 +128,7 @@ class AgentRegistry:
             self._graphs[tenant_id, agent_id] = graph
 
     def get(self, tenant_id: str, agent_id: str) -> Graph:
-        """The agent's graph.
+        """Return the agent's graph.
 
         Raises:
             NotFoundError: No graph was registered for the agent in this process.

@@ -67,7 +67,7 @@ class KnownMessages:
     refused: frozenset[str] = frozenset()
 
     def left(self, digests: Sequence[str]) -> set[str]:
-        """Those of a state's digests that others left; so may be all that is older than what is known."""
+        """Return those of a state's digests that others left; so may be all that is older than what is known."""
         older = digests[: self._beginning(digests)] if self.refused else ()
         return {one for one in digests if one in self.refused}.union(older)
 
@@ -102,7 +102,7 @@ class KnownMessages:
         )
 
     def _beginning(self, digests: Sequence[str]) -> int:
-        """Where the messages begin of which it can be known whose they are."""
+        """Return where the messages begin of which it can be known whose they are."""
         if len(self.own) < MOST_KEPT:
             return 0
         own = set(self.own)

@@ -110,7 +110,7 @@ class AgentRecord(Shown):
 
 
 def unfolded(document: object) -> dict[str, object]:
-    """The settings that a configuration in PolyAI's form stands for; having one turns memory on.
+    """Return the settings that a configuration in PolyAI's form stands for; having one turns memory on.
 
     >>> unfolded({"memory": {"repeat_caller": {"state_keys": ["booking_day"]}}})
     {'memory_enabled': True, 'state_keys': ['booking_day']}
@@ -158,7 +158,7 @@ class AgentStore:
         return self._transactions.write(body, writer=_OPERATOR)
 
     def get(self, session: Session, tenant_id: str, agent_id: str, version: str | None) -> AgentSettings:
-        """The settings of an agent, or of one version of it; a version not configured has the agent's.
+        """Return the settings of an agent, or of one version of it; a version not configured has the agent's.
 
         Raises:
             NotFoundError: The agent was never configured.
@@ -177,7 +177,7 @@ class AgentStore:
         return _settings(*rows)
 
     def list(self, tenant_id: str, agent_id: str | None = None) -> builtins.list[AgentRecord]:
-        """Every agent of a tenant, or one, each followed by its versions, by code point."""
+        """Return every agent of a tenant, or one, each followed by its versions, by code point."""
         statement = select(AgentSettingsRow).where(AgentSettingsRow.tenant_id == tenant_id)
         if agent_id is not None:
             statement = statement.where(AgentSettingsRow.agent_id == agent_id)
@@ -190,7 +190,7 @@ class AgentStore:
         ]
 
     def _checked(self, patch: Mapping[str, object]) -> _StoredSettings:
-        """What is given, as it is stored."""
+        """Return what is given, as it is stored."""
         _known("settings", patch, tuple(AgentSettings.model_fields))
         try:
             settings = AgentSettings.model_validate(patch)
@@ -205,7 +205,7 @@ class AgentStore:
 
 
 def unknown_agent() -> NotFoundError:
-    """The answer to an agent that was never configured."""
+    """Return the answer to an agent that was never configured."""
     return NotFoundError("this agent was never configured", field="agent_id", advice=Phrase.CONFIGURE)
 
 
@@ -231,7 +231,7 @@ def _row(tx: Transaction, tenant_id: str, agent_id: str, version: str) -> AgentS
 
 
 def _settings(*rows: AgentSettingsRow) -> AgentSettings:
-    """The agent's own settings, and those of a version on top."""
+    """Return the agent's own settings, and those of a version on top."""
     given: _StoredSettings = {}
     for row in rows:
         given |= _FORMAT.read(row.settings)
@@ -247,14 +247,14 @@ def _patch(row: AgentSettingsRow, given: _StoredSettings, moment: datetime) -> N
 
 
 def _of_a_version(given: _StoredSettings, agent: AgentSettingsRow) -> _StoredSettings:
-    """What is given without the retention, which is the agent's: one person's memory cannot end at two times."""
+    """Return what is given without the retention, which is the agent's: one person's memory cannot end at two times."""
     if _RETENTION in given and given[_RETENTION] != agent.retention_days:
         raise InvalidInputError("is one for all versions", field=_RETENTION, advice="configure it without version=")
     return cast("_StoredSettings", {name: value for name, value in given.items() if name != _RETENTION})
 
 
 def _only(key: str, value: object, place: str) -> object:
-    """The value of the one key that a mapping is to have."""
+    """Return the value of the one key that a mapping is to have."""
     mapping = _known(place, value, (key,))
     if key not in mapping:
         raise InvalidInputError(

@@ -42,7 +42,7 @@ class ThreadStore:
         self._transactions = transactions
 
     def find(self, scope: Scope, thread_id: str) -> KnownMessages | None:
-        """What is known of someone's own thread; `None` where nobody began it.
+        """Return what is known of someone's own thread; `None` where nobody began it.
 
         Raises:
             ForeignThreadError: It is someone else's.
@@ -144,13 +144,13 @@ class ThreadStore:
             )
 
     def is_one_person(self, tenant_id: str, one: str, other: str) -> bool:
-        """Whether two ids are of one person, who was merged."""
+        """Return whether two ids are of one person, who was merged."""
         with self._transactions.read() as snapshot:
             return _is_one_person(snapshot.session, tenant_id, one, other)
 
 
 def of_person(session: Session, tenant_id: str, user_ids: Sequence[str], spoken_in: Iterable[str]) -> set[str]:
-    """The ids of a person's threads.
+    """Return the ids of a person's threads.
 
     Args:
         session: A snapshot or a transaction.

@@ -139,7 +139,7 @@ def _unusable(error: IndexUnavailableError, title: str) -> str:
 
 
 def _compared(database: Database, index: IndexFeed, watermark: int) -> _Difference:
-    """Every vector in the index against SQL, those of lines that changed after the watermark excepted."""
+    """Return every vector in the index against SQL, those of lines that changed after the watermark excepted."""
     with database.read() as session:
         embedder_id = state(session).embedder_id
         live = vectors.changes(session, embedder_id, after=0)
@@ -229,7 +229,7 @@ def _add_lacking(session: Session, embedder_id: int, vectors_of: Mapping[str, Ve
 
 
 def _lacking(embedder_id: int | None) -> ColumnElement[bool]:
-    """The condition of a live line without a vector of this model."""
+    """Return the condition of a live line without a vector of this model."""
     return and_(col(ArchivalLineRow.deleted_at).is_(None), _has_none(embedder_id))
 
 

@@ -107,7 +107,7 @@ class Conversation:
 
 
 def chat_model(name: str | None) -> BaseChatModel:
-    """The chat model of a name like `openai:gpt-5`; the scripted one for `None`.
+    """Return the chat model of a name like `openai:gpt-5`; the scripted one for `None`.
 
     Raises:
         InvalidInputError: There is no such model, its package is not installed, or it cannot be set up.
@@ -124,7 +124,7 @@ def chat_model(name: str | None) -> BaseChatModel:
 
 
 def build_agent(mem: AgentMem, model: BaseChatModel) -> Any:  # noqa: ANN401 - LangGraph's type has four parameters
-    """An agent with all of memory's tools, which keeps its threads as long as the process lives."""
+    """Return an agent with all of memory's tools, which keeps its threads as long as the process lives."""
     return create_agent(
         model,
         system_prompt=_SYSTEM_PROMPT,
@@ -135,7 +135,7 @@ def build_agent(mem: AgentMem, model: BaseChatModel) -> Any:  # noqa: ANN401 - L
 
 
 def typed(name: str, args: dict[str, Any]) -> str:
-    """A tool call as one would type it."""
+    """Return a tool call as one would type it."""
     given = (f"{each}={json.dumps(value, ensure_ascii=False)}" for each, value in args.items())
     return f"{name}({', '.join(given)})"
 

@@ -246,7 +246,7 @@ def _holds(current: object, wanted: Mapping[str, object]) -> bool:
 
 
 def _advised(call: Call, block: str, error: ConflictError) -> ConflictError:
-    """The conflict, with the commands that lead out of it."""
+    """Return the conflict, with the commands that lead out of it."""
     if isinstance(error.current, MemoryBlock):
         token = moment(error.current.updated_at)
         error.add_note(f"it is at version {error.current.version} now, updated {token}")
@@ -256,7 +256,7 @@ def _advised(call: Call, block: str, error: ConflictError) -> ConflictError:
 
 
 def _again(argv: tuple[str, ...], token: str) -> str:
-    """The command that was typed, naming the version that is stored now."""
+    """Return the command that was typed, naming the version that is stored now."""
     words = list(argv)
     end = words.index("--") if "--" in words else len(words)
     kept: list[str] = []

@@ -116,7 +116,7 @@ class Call:
         raise error
 
     def memory(self, mem: AgentMem) -> Memory:
-        """The user's memory in an opened store."""
+        """Return the user's memory in an opened store."""
         return mem.client(user_id=self.user_id).memory
 
     @property
@@ -146,18 +146,18 @@ class Call:
         ]
 
     def line(self, *words: str) -> str:
-        """A command line about the same memory, to be typed as it stands."""
+        """Return a command line about the same memory, to be typed as it stands."""
         return f"{program()} {shlex.join([*words, *self.options])}"
 
     def _folder_without_store(self) -> Path | None:
-        """The folder in which a store would have to be made; `None` when it is there, or is elsewhere."""
+        """Return the folder in which a store would have to be made; `None` when it is there, or is elsewhere."""
         settled = load() if self.home is None else load(home=self.home, database_url=None)  # as `agentmem.open` has it
         folder = settled.home.expanduser().absolute()
         return None if settled.database_url is not None or _is_there(folder / DATABASE_FILE) else folder
 
 
 def program() -> str:
-    """How this program is started from here."""
+    """Return how this program is started from here."""
     started = Path(sys.argv[0])
     if started.stem != "agentmem":
         return shlex.join([_near(Path(sys.executable)), "-m", "agentmem.cli"])
@@ -168,7 +168,7 @@ def program() -> str:
 
 
 def typeable(line: str) -> bool:
-    """Whether a command line can be shown to be typed: not too long, and nothing in it that hides."""
+    """Return whether a command line can be shown to be typed: not too long, and nothing in it that hides."""
     return len(line) <= _TYPEABLE and line.isprintable()
 
 
@@ -215,7 +215,7 @@ def group(function: Callable[Concatenate[Call, P], None]) -> Callable[..., None]
 
 
 def examples(*lines: str) -> str:
-    """The end of a help text."""
+    """Return the end of a help text."""
     return "\n".join(["[bold]Examples[/bold]", *(f"  {line}" for line in lines)])
 
 
@@ -289,7 +289,7 @@ def _with_options(
 
 
 def _flowing(doc: str) -> str:
-    """A docstring with one line for each paragraph, to be broken where the terminal wants it."""
+    """Return a docstring with one line for each paragraph, to be broken where the terminal wants it."""
     paragraphs = inspect.cleandoc(doc).replace("`", "").split("\n\n")
     return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 

@@ -66,7 +66,7 @@ def chat(
 
 
 def _said(message: str | None, *, aloud: bool) -> Iterator[str]:
-    """What the person says: one message, or line by line to the end or to /quit."""
+    """Yield what the person says: one message, or line by line to the end or to /quit."""
     if message is not None:
         yield message
         return

@@ -56,7 +56,7 @@ def demo(call: Call, *, model: Model = None) -> None:
 
 
 def fresh_folder(home: Path) -> Path:
-    """An empty folder for a demo, in place of an earlier demo's.
+    """Return an empty folder for a demo, in place of an earlier demo's.
 
     Raises:
         InvalidInputError: There is something there that no demo made.

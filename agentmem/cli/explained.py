@@ -74,7 +74,7 @@ def _parts(match: MemoryRecallResult, why: Explanation) -> Iterator[tuple[str, s
 
 
 def _words(why: Explanation) -> Table:
-    """The words of the question; what they add is `lexical`."""
+    """Return the words of the question; what they add is `lexical`."""
     shown = table("word", "weight", "own", "amount", "adds", right=("weight", "own", "amount", "adds"))
     total = sum(term.weight for term in why.terms)
     for term in why.terms:

@@ -71,7 +71,7 @@ def sweep(call: Call) -> None:
 
 
 def _told(report: SweepReport) -> str:
-    """A sweep on one line."""
+    """Return a sweep on one line."""
     deleted = ", ".join(f"{kind.replace('_', ' ')}: {count:,}" for kind, count in report.deleted.items() if count)
     parts = [
         f"ended {counted(report.ended, 'conversation')}",

@@ -70,7 +70,7 @@ def in_commands(text: str) -> str:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """A number of things.
+    """Return a number of things.
 
     >>> counted(1, "line"), counted(1200, "line"), counted(2, "memory", "memories")
     ('1 line', '1,200 lines', '2 memories')
@@ -159,7 +159,7 @@ def waiting(text: str) -> Generator[None]:
 
 
 def progress() -> Progress:
-    """A progress bar on stderr; it shows on a terminal only, and leaves nothing behind."""
+    """Return a progress bar on stderr; it shows on a terminal only, and leaves nothing behind."""
     console = side_screen()
     return Progress(
         TextColumn("{task.description}"),
@@ -173,7 +173,7 @@ def progress() -> Progress:
 
 
 def table(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:
-    """An empty table.
+    """Return an empty table.
 
     Args:
         columns: The headings; the last column takes the room that is left.
@@ -193,12 +193,12 @@ def row(*cells: Cell) -> list[RenderableType]:
 
 
 def stacked(*parts: str | None) -> Text:
-    """A cell of several lines, each of them safe; those that say nothing are left out."""
+    """Return a cell of several lines, each of them safe; those that say nothing are left out."""
     return Text("\n".join(one_line(part) for part in parts if part))
 
 
 def pairs(values: Iterable[tuple[str, Cell]]) -> Table:
-    """A list of names and values."""
+    """Return a list of names and values."""
     made = Table.grid(padding=(0, 2))
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")

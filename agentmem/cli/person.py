@@ -85,7 +85,7 @@ def forget(
 def _changes(
     mem: AgentMem, user_id: str, since: int | str | None, *, agent_id: str | None, limit: int
 ) -> list[MemoryChange]:
-    """The changes after a point, of all agents or of one; those are sought page by page."""
+    """Return the changes after a point, of all agents or of one; those are sought page by page."""
     found: list[MemoryChange] = []
     while True:
         page = mem.changes(user_id, since=since, limit=limit)
@@ -110,7 +110,7 @@ def _nobody(call: Call) -> NotFoundError:
 
 
 def _everyones(call: Call) -> Call:
-    """The same store, and nobody in particular."""
+    """Return the same store, and nobody in particular."""
     return replace(call, tenant=DEFAULT, user=None, agent=None)
 
 

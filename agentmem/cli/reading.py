@@ -12,7 +12,7 @@ STDIN: Final = "-"
 
 
 def text_of(text: str | None, file: Path | None, *, what: str) -> str:
-    """The text a command is about, exactly as it was given.
+    """Return the text a command is about, exactly as it was given.
 
     Args:
         text: What was typed; `-` for stdin, `None` for a file, or for stdin when something is piped in.

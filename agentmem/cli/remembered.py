@@ -32,18 +32,18 @@ _UNBROKEN: Final = 40
 
 
 def section(title: str, *parts: RenderableType, otherwise: str = "Nothing.") -> RenderableType:
-    """A heading with what stands below it, or with what is said when nothing does."""
+    """Return a heading with what stands below it, or with what is said when nothing does."""
     body = Group(*parts) if parts else Text(otherwise, style="dim")
     return Group(Text(), Text(one_line(title), style="bold"), Padding(body, (0, 0, 0, 2)))
 
 
 def id_columns(ids: Iterable[str], name: str) -> tuple[str, ...]:
-    """The column of these ids, if it can be kept whole."""
+    """Return the column of these ids, if it can be kept whole."""
     return (name,) if all(len(each) <= _UNBROKEN for each in ids) else ()
 
 
 def memory_parts(memory: ContactMemory) -> Iterator[RenderableType]:
-    """What an agent knows of a contact, each part under its name; parts that are empty are left out."""
+    """Yield what an agent knows of a contact, each part under its name; parts that are empty are left out."""
     parts: list[tuple[str, Iterable[RenderableType]]] = [
         ("Facts", _facts(memory)),
         ("Summary", [Text(printable(memory.summary))] if memory.summary else []),
@@ -93,13 +93,13 @@ def feed_table(changes: Iterable[MemoryChange]) -> Table:
 
 
 def named(change: MemoryChange) -> str:
-    """What a change is about: its kind and its name, if it has one that says something."""
+    """Return what a change is about: its kind and its name, if it has one that says something."""
     kind = change.kind.replace("_", " ")
     return one_line(f"{kind} {change.ref}" if change.kind in _NAMED else kind, limit=60)
 
 
 def sides(before: Json, after: Json) -> tuple[str, str]:
-    r"""The two sides of a change as safe text; of objects only what differs, a line for each.
+    r"""Return the two sides of a change as safe text; of objects only what differs, a line for each.
 
     >>> sides("Monday", "Friday")
     ('Monday', 'Friday')
@@ -116,7 +116,7 @@ def sides(before: Json, after: Json) -> tuple[str, str]:
 
 
 def told(value: Json) -> str:
-    """A JSON value for a person: a string as it is, anything else as JSON."""
+    """Return a JSON value for a person: a string as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -125,7 +125,7 @@ def _side(value: Json) -> str:
 
 
 def _leaves(value: Json, name: str = "") -> Iterator[tuple[str, Json]]:
-    """What is in an object, by path; what is null is not there."""
+    """Yield what is in an object, by path; what is null is not there."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _leaves(each, f"{name}.{key}" if name else key)

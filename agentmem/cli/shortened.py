@@ -20,7 +20,7 @@ _MADE: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]
 
 
 def user(mem: AgentMem, typed: str, *, made_only: bool = False) -> str | None:
-    """The id of a person of whom something is kept; None when there is nobody of this id, or whose id begins so.
+    """Return the id of a person of whom something is kept; None when there is nobody of this id, or whose id begins so.
 
     Args:
         mem: The store.
@@ -37,7 +37,7 @@ def user(mem: AgentMem, typed: str, *, made_only: bool = False) -> str | None:
 
 
 def conversation(mem: AgentMem, typed: str) -> str:
-    """The id of a conversation; what was typed, when there is none.
+    """Return the id of a conversation; what was typed, when there is none.
 
     Raises:
         InvalidInputError: Several ids begin so.

@@ -315,7 +315,7 @@ def _claim(holds: bool, otherwise: str) -> None:
 
 
 def _since_user(messages: Sequence[Any]) -> list[BaseMessage]:
-    """The last turn of a thread, from what the user said."""
+    """Return the last turn of a thread, from what the user said."""
     said = max(place for place, message in enumerate(messages) if isinstance(message, HumanMessage))
     return list(messages[said:])
 

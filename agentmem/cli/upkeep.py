@@ -116,7 +116,7 @@ def without_password(url: str) -> str:
 
 
 def _changed(settings: Settings) -> dict[str, object]:
-    """The settings that are not at their default, but for what says where the store is."""
+    """Return the settings that are not at their default, but for what says where the store is."""
     fields = Settings.model_fields.items()
     values = {name: getattr(settings, name) for name, field in fields if getattr(settings, name) != field.default}
     return {name: value for name, value in values.items() if name not in {"home", "database_url", "chroma_url"}}

@@ -354,7 +354,7 @@ class _GraphCall:
 
 
 def _as_text(thread_id: object) -> object:
-    """A UUID as LangGraph takes it, which makes text of it too."""
+    """Return a UUID as LangGraph takes it, which makes text of it too."""
     return str(thread_id) if isinstance(thread_id, UUID) else thread_id
 
 

@@ -225,7 +225,7 @@ class Conversation:
             self._state.take(turn.state, sent)
 
     def _newly_known(self) -> Caller | None:
-        """Who the caller is, where the state says it by now and nothing did before."""
+        """Return who the caller is, where the state says it by now and nothing did before."""
         if self._identity or self._awaited is None:
             return None
         known = self._awaited.identity(None, self._state, limit=self._container.settings.max_id_chars)

@@ -497,7 +497,7 @@ class Memory:
 
 
 def _with_users(own: Scope) -> list[Scope]:
-    """An agent's scope with the user's before it."""
+    """Return an agent's scope with the user's before it."""
     return [own.user] if own == own.user else [own.user, own]
 
 

@@ -174,7 +174,7 @@ def _wired(
     chat_model: ChatModel | None,
     reranker: Reranker | None,
 ) -> Container:
-    """The rooms on top of what was opened, each given the ones it stands on."""
+    """Return the rooms on top of what was opened, each given the ones it stands on."""
     limits = Limits(line_chars=settings.max_line_chars, id_chars=settings.max_id_chars)
     recall = Recall(
         database,
@@ -267,7 +267,7 @@ def _check(name: str, part: object, kind: str, *methods: str) -> None:
 
 
 def _file(home: Path) -> Path:
-    """The database file; its folder is made, private, and kept out of version control.
+    """Return the database file; its folder is made, private, and kept out of version control.
 
     A folder that was there is closed to others if it is the store's alone; in one that holds something else, the
     store's own files are.

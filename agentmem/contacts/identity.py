@@ -62,7 +62,7 @@ class Source:
     def identity(
         self, attributes: Mapping[str, object] | None, state: Mapping[str, object] | None, *, limit: int
     ) -> Identity | None:
-        """The identifier that a conversation carries, or None when it carries none.
+        """Return the identifier that a conversation carries, or None when it carries none.
 
         Args:
             attributes: `{"sip_headers": {…}, "integration": {…}}`.
@@ -80,7 +80,7 @@ class Source:
         return self.holding("state" if self.place == "state" else "attributes", value, limit=limit)
 
     def holding(self, field: str, value: object, *, limit: int) -> Identity:
-        """What a person is known by when this value is there.
+        """Return what a person is known by when this value is there.
 
         Raises:
             InvalidInputError: It is no text, empty, or too long.
@@ -97,7 +97,7 @@ class Source:
 
 
 def parse_source(source: object, *, field: str = "identifier_source") -> Source:
-    """A custom source of identifiers.
+    """Return a custom source of identifiers.
 
     >>> parse_source("sip_header:X-Customer-Id").kind
     'sip_header:x-customer-id'
@@ -138,7 +138,7 @@ def normalise_phone(value: object, *, region: str | None, limit: int) -> str:
 
 
 def normalise_email(value: object, *, limit: int) -> str:
-    """An e-mail address in lower case.
+    """Return an e-mail address in lower case.
 
     >>> normalise_email(" Ada@Example.COM ", limit=255)
     'ada@example.com'
@@ -156,7 +156,7 @@ def normalise_email(value: object, *, limit: int) -> str:
 def known_by(
     *, phone: object, email: object, external_id: object, region: str | None, limit: int
 ) -> tuple[Identity, ...]:
-    """What was given of a person, normalised, in the order it counts; None was not given.
+    """Return what was given of a person, normalised, in the order it counts; None was not given.
 
     Raises:
         InvalidInputError: One of them breaks its rule.

@@ -56,7 +56,7 @@ class ContactMemoryStore:
         self._max_value_bytes = max_value_bytes
 
     def get(self, scope: Scope, *, recent_messages: int = reading.RECENT_MESSAGES) -> ContactMemory:
-        """The memory as it is now; an empty one of version 0 where nothing was written yet."""
+        """Return the memory as it is now; an empty one of version 0 where nothing was written yet."""
         with self._transactions.read() as snapshot:
             contact = self._contacts.require(snapshot.session, scope.tenant_id, scope.user_id)
             own = Scope(scope.tenant_id, contact.id, scope.agent_id)
@@ -226,7 +226,7 @@ class ContactMemoryStore:
     def _writes(
         self, tx: Transaction, scope: Scope, *, expected_version: int | None = None
     ) -> tuple[MemoryWrites, Scope]:
-        """The writes to the memory of who the contact is, and whose scope that is."""
+        """Return the writes to the memory of who the contact is, and whose scope that is."""
         contact = self._contacts.require_to_write(tx, scope.tenant_id, scope.user_id)
         own = Scope(scope.tenant_id, contact.id, scope.agent_id)
         writes = MemoryWrites(
@@ -253,7 +253,7 @@ def _object(field: str, value: object) -> Mapping[object, object]:
 
 
 def _as_of(writes: MemoryWrites, item_ids: list[str]) -> OpenItem:
-    """The item that a write with a key made, as it is now."""
+    """Return the item that a write with a key made, as it is now."""
     try:
         return writes.open_item(*item_ids)
     except NotFoundError:

@@ -72,12 +72,12 @@ def packed(value: Json) -> str:
 
 
 def _joined_facts(older: FactRow, newer: FactRow) -> dict[str, Any]:
-    """The newer one, whose version does not go back."""
+    """Return the newer one, whose version does not go back."""
     return newer.model_dump() | {"version": max(older.version, newer.version)}
 
 
 def _joined_entities(older: EntityRow, newer: EntityRow) -> dict[str, Any]:
-    """The newer one with the details that only the older one has, which are not to live longer for that."""
+    """Return the newer one with the details that only the older one has, which are not to live longer for that."""
     before, now = (object_of(row.facts, kind="entity.facts") for row in (older, newer))
     joined = newer.model_dump()
     if not before.keys() <= now.keys():

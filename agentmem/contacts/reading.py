@@ -27,7 +27,7 @@ RECENT_MESSAGES: Final = 20
 
 
 def read_memory(snapshot: Snapshot, scope: Scope, *, recent_messages: int = RECENT_MESSAGES) -> ContactMemory:
-    """The memory of an agent scope; an empty one of version 0 where nothing was written yet.
+    """Return the memory of an agent scope; an empty one of version 0 where nothing was written yet.
 
     Args:
         snapshot: What it is read from.
@@ -55,7 +55,7 @@ def read_memory(snapshot: Snapshot, scope: Scope, *, recent_messages: int = RECE
 
 
 def read_facts(snapshot: Snapshot, scope: Scope) -> dict[str, Json]:
-    """The key-value facts of an agent scope alone, by key, in one statement."""
+    """Return the key-value facts of an agent scope alone, by key, in one statement."""
     retention = expiry.retention_column(scope.tenant_id, scope.agent_id or "")
     statement = (
         select(FactRow, retention)
@@ -70,13 +70,13 @@ def read_facts(snapshot: Snapshot, scope: Scope) -> dict[str, Json]:
 
 
 def within(scope: Scope) -> tuple[ColumnElement[bool], ...]:
-    """That a header is of this scope; of every agent of the contact where the scope names none."""
+    """Return the condition that a header is of this scope; of every agent of the contact where the scope names none."""
     contact = (col(ContactMemoryRow.tenant_id) == scope.tenant_id, col(ContactMemoryRow.contact_id) == scope.user_id)
     return contact if scope.agent_id is None else (*contact, col(ContactMemoryRow.agent_id) == scope.agent_id)
 
 
 def find_header(session: Session, scope: Scope, *, to_write: bool = False) -> ContactMemoryRow | None:
-    """The header of what an agent knows of a contact; one to be written is everyone else's only afterwards."""
+    """Return the header of what an agent knows of a contact; one to be written is everyone else's only afterwards."""
     statement = select(ContactMemoryRow).where(*within(scope))
     if to_write:
         statement = statement.with_for_update().execution_options(populate_existing=True)
@@ -101,13 +101,13 @@ def fact_is_live(snapshot: Snapshot, row: FactRow, *, days: int | None) -> bool:
 
 
 def live_summary(header: ContactMemoryRow, *, now: datetime, days: int | None) -> str | None:
-    """The summary, if there is one and it is not over."""
+    """Return the summary, if there is one and it is not over."""
     written_at = header.summary_updated_at
     return None if written_at is None or expiry.over(written_at, now, days) else header.summary
 
 
 def fact(snapshot: Snapshot, row: FactRow, *, days: int | None) -> Fact:
-    """The row as a value."""
+    """Return the row as a value."""
     return Fact(
         key=row.key,
         value=json_of(row.value, kind="fact.value"),
@@ -120,7 +120,7 @@ def fact(snapshot: Snapshot, row: FactRow, *, days: int | None) -> Fact:
 
 
 def entity(row: EntityRow) -> Entity:
-    """The row as a value."""
+    """Return the row as a value."""
     return Entity(
         entity_type=row.entity_type,
         entity_id=row.entity_id,
@@ -135,7 +135,7 @@ def entity(row: EntityRow) -> Entity:
 
 
 def open_item(row: OpenItemRow) -> OpenItem:
-    """The row as a value."""
+    """Return the row as a value."""
     related = None
     if row.related_type is not None and row.related_id is not None:
         related = EntityRef(row.related_type, row.related_id)
@@ -171,7 +171,7 @@ def _open_items(session: Session, memory_id: str, *, now: datetime, days: int | 
 
 
 def _messages(session: Session, memory_id: str, *, now: datetime, days: int | None, limit: int) -> list[Message]:
-    """The newest messages over all channels, oldest first."""
+    """Return the newest messages over all channels, oldest first."""
     statement = (
         select(MessageRow, ConversationRow.channel)
         .join(ConversationRow, col(ConversationRow.id) == MessageRow.conversation_id)
@@ -190,7 +190,7 @@ def _messages(session: Session, memory_id: str, *, now: datetime, days: int | No
 
 
 def message(row: MessageRow, channel: str) -> Message:
-    """The row as a value; the channel is its conversation's."""
+    """Return the row as a value; the channel is its conversation's."""
     return Message(
         id=row.id,
         conversation_id=row.conversation_id,

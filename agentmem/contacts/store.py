@@ -63,7 +63,7 @@ class ContactStore:
     def known_by(
         self, *, phone: object = None, email: object = None, external_id: object = None
     ) -> tuple[Identity, ...]:
-        """What was given of a person, normalised, in the order it counts.
+        """Return what was given of a person, normalised, in the order it counts.
 
         Raises:
             InvalidInputError: One of them breaks its rule.
@@ -109,13 +109,13 @@ class ContactStore:
             return _contacts(snapshot.session, [self.require(snapshot.session, tenant_id, contact_id)])[0]
 
     def find(self, tenant_id: str, identity: Identity) -> Contact | None:
-        """The contact that is known by an identity, or None."""
+        """Return the contact that is known by an identity, or None."""
         with self._transactions.read() as snapshot:
             owner = _owners(snapshot.session, tenant_id, [identity]).get(identity)
             return None if owner is None else _contacts(snapshot.session, [owner])[0]
 
     def list(self, tenant_id: str, *, limit: int, after: str | None) -> builtins.list[Contact]:
-        """The contacts in the order they were made, then by id; `after` is the last one of the page before.
+        """Return the contacts in the order they were made, then by id; `after` is the last one of the page before.
 
         Raises:
             NotFoundError: There is no contact `after`.
@@ -196,7 +196,7 @@ class ContactStore:
         return Resolved(contact, tuple(one.id for one in others.values() if _absorbable(session, one)))
 
     def winner(self, session: Session, tenant_id: str, contact_id: str) -> ContactRow | None:
-        """The contact that an id leads to, through merges; None when there is none."""
+        """Return the contact that an id leads to, through merges; None when there is none."""
         row = session.get(ContactRow, (tenant_id, contact_id))
         for _ in range(_MOST_MERGES):
             if row is None or row.merged_into is None:
@@ -205,7 +205,7 @@ class ContactStore:
         raise BackendError("the database says of merged contacts that each is another, in a circle", field="contacts")
 
     def require(self, session: Session, tenant_id: str, contact_id: str) -> ContactRow:
-        """The same, where there must be one.
+        """Return the same, where there must be one.
 
         Raises:
             NotFoundError: There is none.
@@ -216,7 +216,7 @@ class ContactStore:
         return row
 
     def require_to_write(self, tx: Transaction, tenant_id: str, contact_id: str) -> ContactRow:
-        """The same, of whom nobody else writes before the transaction ends.
+        """Return the same, of whom nobody else writes before the transaction ends.
 
         Raises:
             NotFoundError: There is none.
@@ -314,7 +314,7 @@ def _lock_all(tx: Transaction, tenant_id: str, identities: Sequence[Identity], u
 
 
 def _owner_ids(session: Session, tenant_id: str, identities: Iterable[Identity]) -> dict[Identity, str]:
-    """Whose each of the identities is, as it is now."""
+    """Return whose each of the identities is, as it is now."""
     row = ContactIdentifierRow
     found: dict[Identity, str] = {}
     for one in identities:
@@ -330,7 +330,7 @@ def _absorbable(session: Session, row: ContactRow) -> bool:
 
 
 def _owners(session: Session, tenant_id: str, identities: Iterable[Identity]) -> dict[Identity, ContactRow]:
-    """Who is known by each of the identities that someone is known by."""
+    """Return who is known by each of the identities that someone is known by."""
     found: dict[Identity, ContactRow] = {}
     for one in identities:
         row = session.get(ContactIdentifierRow, (tenant_id, one.kind, one.value))
@@ -380,12 +380,12 @@ def _kinds(session: Session, row: ContactRow) -> set[str]:
 
 
 def _of(tenant_id: str, contact_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """That an identifier is of this contact."""
+    """Return the condition that an identifier is of this contact."""
     return col(ContactIdentifierRow.tenant_id) == tenant_id, col(ContactIdentifierRow.contact_id) == contact_id
 
 
 def _existing(session: Session, tenant_id: str, contact_id: str, *, field: str) -> ContactRow:
-    """The row of an id, merged or not."""
+    """Return the row of an id, merged or not."""
     row = session.get(ContactRow, (tenant_id, contact_id))
     if row is None:
         raise _missing(field)
@@ -393,7 +393,7 @@ def _existing(session: Session, tenant_id: str, contact_id: str, *, field: str) 
 
 
 def _beyond(row: ContactRow) -> ColumnElement[bool]:
-    """That a contact comes after this one in the list."""
+    """Return the condition that a contact comes after this one in the list."""
     later = col(ContactRow.created_at) > row.created_at
     return or_(later, and_(col(ContactRow.created_at) == row.created_at, col(ContactRow.id) > row.id))
 
@@ -405,7 +405,7 @@ def _missing(field: str) -> NotFoundError:
 
 
 def _contacts(session: Session, rows: Sequence[ContactRow]) -> list[Contact]:
-    """The rows as values, with what each is known by, oldest first."""
+    """Return the rows as values, with what each is known by, oldest first."""
     identifiers: dict[str, list[ContactIdentifierRow]] = {row.id: [] for row in rows}
     for some in in_batches(list(identifiers)):
         statement = select(ContactIdentifierRow).where(

@@ -259,7 +259,7 @@ class MemoryWrites:
         self._note("open_item", row.id, _open_item_said(row), None)
 
     def open_item(self, item_id: str) -> OpenItem:
-        """An item of this memory, resolved or not.
+        """Return an item of this memory, resolved or not.
 
         Raises:
             NotFoundError: There is no such item in this memory.
@@ -282,7 +282,7 @@ class MemoryWrites:
         return self._header
 
     def _claim(self) -> ContactMemoryRow:
-        """The header, its version moved once: nobody else writes to this memory before this transaction ends."""
+        """Return the header, its version moved once: nobody else writes to this memory before this transaction ends."""
         header = self._made()
         if not self._claimed:
             move_version(self._tx, header)
@@ -354,7 +354,7 @@ class MemoryWrites:
         return self._ends(row) > self.now
 
     def _is_past(self, at: datetime, ttl_days: int | None) -> bool:
-        """Whether a fact that was written then is over by now."""
+        """Return whether a fact that was written then is over by now."""
         expires_at = None if ttl_days is None else expiry.on(at, ttl_days)
         ends = expiry.fact_ends(at, expires_at, days=self._days, most_days=self._tx.max_fact_days)
         return ends <= self.now
@@ -408,7 +408,7 @@ def _action(before: Json, after: Json) -> ChangeAction:
 
 
 def _merged(facts: Mapping[str, Json], patch: Mapping[str, Json]) -> dict[str, Json]:
-    """A JSON merge patch on the top level (RFC 7396)."""
+    """Return a JSON merge patch on the top level (RFC 7396)."""
     return {key: value for key, value in {**facts, **patch}.items() if value is not None}
 
 
@@ -417,7 +417,7 @@ def _kept(given: str | Keep | None, stored: str | None) -> str | None:
 
 
 def _same(one: Json, other: Json) -> bool:
-    """Whether two values are the same JSON, where True is not 1 and the order of keys says nothing."""
+    """Return whether two values are the same JSON, where True is not 1 and the order of keys says nothing."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
@@ -435,7 +435,7 @@ def _entity_ref(row: EntityRow) -> str:
 
 
 def _entity_said(row: EntityRow) -> dict[str, Json]:
-    """What the feed says of an entity: no times, which it has to the hour only."""
+    """Return what the feed says of an entity: no times, which it has to the hour only."""
     return {"facts": object_of(row.facts, kind="entity.facts"), "status": row.status, "notes": row.notes}
 
 

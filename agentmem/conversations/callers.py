@@ -58,7 +58,7 @@ def caller(
     name: object,
     limit: int,
 ) -> Caller:
-    """What came with a conversation, checked; None was not given.
+    """Return what came with a conversation, checked; None was not given.
 
     Raises:
         InvalidInputError: A part of it breaks a rule, or `user_id` and `caller_identity` name two people.
@@ -82,7 +82,7 @@ def caller(
 
 
 def identified(caller: Caller, settings: AgentSettings, *, limit: int) -> Identified:
-    """What counts of a caller: a custom source before all else, and nothing that is blacklisted.
+    """Return what counts of a caller: a custom source before all else, and nothing that is blacklisted.
 
     With a source in the state, nobody is known before it is there.
 
@@ -104,7 +104,7 @@ def identified(caller: Caller, settings: AgentSettings, *, limit: int) -> Identi
 
 
 def awaited(settings: AgentSettings) -> Source | None:
-    """The source in the state that says who the caller is, if that is where it is."""
+    """Return the source in the state that says who the caller is, if that is where it is."""
     if settings.identifier_source is None:
         return None
     source = parse_source(settings.identifier_source)

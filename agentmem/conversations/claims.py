@@ -58,7 +58,7 @@ class Claims:
         self._transactions = transactions
 
     def waiting(self, tenant_id: str, limit: int | None = None) -> list[str]:
-        """The conversations whose transcripts are to be read and nobody is reading, the longest over first."""
+        """Return the conversations whose transcripts are to be read and nobody is reading, the longest over first."""
         statement = (
             select(ConversationRow.id)
             .where(ConversationRow.tenant_id == tenant_id, *self._unclaimed())
@@ -69,7 +69,7 @@ class Claims:
             return list(snapshot.session.exec(statement).all())
 
     def postponed(self, tenant_id: str) -> int:
-        """How many could not be read for the moment, and rest until they are tried again."""
+        """Return how many could not be read for the moment, and rest until they are tried again."""
         statement = select(func.count()).where(
             ConversationRow.tenant_id == tenant_id,
             ConversationRow.extraction == "pending",
@@ -128,7 +128,7 @@ class Claims:
 
 
 def own(session: Session, claimed: Claimed, *, to_write: bool = False) -> ConversationRow | None:
-    """The conversation, if it is still claimed with this token; locked where it is to be written."""
+    """Return the conversation, if it is still claimed with this token; locked where it is to be written."""
     statement = select(ConversationRow).where(
         ConversationRow.id == claimed.id,
         ConversationRow.tenant_id == claimed.tenant_id,

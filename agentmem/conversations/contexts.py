@@ -121,7 +121,7 @@ def packed(memory: ContactMemory, *, summary_at: datetime | None) -> str:
 
 
 def unpacked(context: str) -> ContextSnapshot:
-    """What `packed` was given.
+    """Return what `packed` was given.
 
     >>> unpacked(NO_CONTEXT) == ContextSnapshot()
     True
@@ -144,7 +144,7 @@ def unpacked(context: str) -> ContextSnapshot:
 
 
 def living(kept: ContextSnapshot, *, now: datetime, days: int | None, most_days: int) -> ContextSnapshot:
-    """What of it is not over.
+    """Return what of it is not over.
 
     Args:
         kept: What is kept.
@@ -178,7 +178,7 @@ def without_expired(context: str, *, now: datetime, days: int | None, most_days:
 
 
 def with_lines(context: str, line_ids: Iterable[str]) -> str:
-    """A context with lines that were put into a prompt."""
+    """Return a context with lines that were put into a prompt."""
     kept = unpacked(context)
     return _text(replace(kept, line_ids=tuple(dict.fromkeys([*kept.line_ids, *line_ids]))))
 

@@ -167,7 +167,7 @@ def _said(entity: Entity | None) -> dict[tuple[str, str], Json]:
 
 
 def _noted(item: NewItem, then: ContactMemory, now: ContactMemory) -> bool:
-    """Whether someone noted the same item since."""
+    """Return whether someone noted the same item since."""
     seen = {one.id for one in then.open_items}
     return any(
         alike(one.description, item.description)

@@ -130,7 +130,7 @@ class IdleConversations:
         return 1
 
     def _holding_state(self, now: datetime) -> Iterator[tuple[str, str]]:
-        """The tenants and ids of those that hold something, read in pages and locked by nobody."""
+        """Yield the tenants and ids of those that hold something, read in pages and locked by nobody."""
         row, after = ConversationRow, list["ColumnElement[bool]"]()
         heard: Any = col(row.last_active_at)
         while True:
@@ -151,6 +151,6 @@ class IdleConversations:
 
 
 def _told(failed: list[AgentMemError]) -> tuple[str, ...]:
-    """What to say of those that failed: each reason once."""
+    """Return what to say of those that failed: each reason once."""
     reasons = list(dict.fromkeys(map(str, failed)))
     return tuple(f"conversations that were left open: {reason}" for reason in reasons)

@@ -126,13 +126,13 @@ class Learning:
         self._max_value_bytes = max_value_bytes
 
     def pending(self, tenant_id: str, limit: int | None = None) -> list[str]:
-        """The conversations whose transcripts are to be read and nobody is reading, the longest over first."""
+        """Return the conversations whose transcripts are to be read and nobody is reading, the longest over first."""
         if self._extractor is None:
             return []
         return self._claims.waiting(tenant_id, limit)
 
     def postponed(self, tenant_id: str) -> int:
-        """How many transcripts could not be read for the moment, and rest until they are tried again."""
+        """Return how many transcripts could not be read for the moment, and rest until they are tried again."""
         return self._claims.postponed(tenant_id)
 
     def work(self, tenant_id: str, limit: int | None = None) -> int:
@@ -216,7 +216,7 @@ class Learning:
         return self._transactions.write(lambda tx: self._apply(tx, claimed, read, proposal), writer=writer)
 
     def _read(self, claimed: Claimed) -> _ShownToModel | None:
-        """What the model is shown; without messages where the agent no longer remembers, or they are over."""
+        """Return what the model is shown; without messages where the agent no longer remembers, or they are over."""
         with self._transactions.read() as snapshot:
             session = snapshot.session
             row = own(session, claimed)
@@ -249,7 +249,7 @@ class Learning:
     def _compared(
         self, claimed: Claimed, read: _ShownToModel, facts: Sequence[tuple[Learned, Sequence[str]]], *, every: bool
     ) -> list[ComparedFact]:
-        """The facts with what they are as lines, embedded: those that are new, or every one."""
+        """Return the facts with what they are as lines, embedded: those that are new, or every one."""
         new = [fact for fact, same in facts if every or fact.supersedes is not None or not same]
         drafts = [
             Draft(
@@ -265,7 +265,7 @@ class Learning:
         return [ComparedFact(fact, same, entries.get(id(fact))) for fact, same in facts]
 
     def _same(self, read: _ShownToModel, fact: Learned) -> list[str]:
-        """The stored facts that say the same."""
+        """Return the stored facts that say the same."""
         if fact.confirms is not None:
             return [fact.confirms]
         wish = SearchOptions(limit=_COMPARED, min_score=_NEAR, only=TRUSTED)
@@ -318,7 +318,7 @@ class Learning:
 
 
 def _messages(snapshot: Snapshot, row: ConversationRow) -> list[Message]:
-    """What was said, in order, without what is over."""
+    """Return what was said, in order, without what is over."""
     days = expiry.retention_days(snapshot.session, row.tenant_id, row.agent_id)
     said = select(MessageRow).where(MessageRow.conversation_id == row.id).order_by(col(MessageRow.position))
     return [
@@ -363,6 +363,6 @@ def _write(writes: MemoryWrites, read: _ShownToModel, extracted: Extracted) -> l
 
 
 def _note(refused: Sequence[str]) -> str | None:
-    """Why proposals were refused, each reason once with how often."""
+    """Return why proposals were refused, each reason once with how often."""
     reasons = [f"{count} × {reason}" if count > 1 else reason for reason, count in Counter(refused).items()]
     return f"refused: {'; '.join(reasons)}"[:_MOST_NOTED] if reasons else None

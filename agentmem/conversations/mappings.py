@@ -27,7 +27,7 @@ class CallerMemory(Mapping[str, "Json"]):
         self._fields = dict(fields)
 
     def fields(self) -> dict[str, Json]:
-        """All fields, as a dict of the caller's own."""
+        """Return all fields, as a dict of the caller's own."""
         return deepcopy(self._fields)
 
     def __getitem__(self, key: str) -> Json:
@@ -157,7 +157,7 @@ class State(MutableMapping[str, object]):
 
 
 def _same(key: str, one: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
-    """Whether both have the same JSON under a key, where True is not 1, or both have nothing."""
+    """Return whether both have the same JSON under a key, where True is not 1, or both have nothing."""
     if key not in one or key not in other:
         return key not in one and key not in other
     return json.dumps(one[key], sort_keys=True) == json.dumps(other[key], sort_keys=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def not_stored(session: Session, conversation_id: str, said: Sequence[NewMessage]) -> list[NewMessage]:
-    """The messages that the conversation does not have, each once."""
+    """Return the messages that the conversation does not have, each once."""
     named = [message.external_id for message in said if message.external_id is not None]
     known: set[str | None] = set()
     for some in in_batches(named):
@@ -65,6 +65,6 @@ def store(session: Session, new: Sequence[NewMessage], *, conversation_id: str, 
 
 
 def has_messages(session: Session, conversation_id: str) -> bool:
-    """Whether anything that was said in a conversation is kept."""
+    """Return whether anything that was said in a conversation is kept."""
     statement = select(MessageRow.id).where(MessageRow.conversation_id == conversation_id).limit(1)
     return session.exec(statement).first() is not None

@@ -46,7 +46,7 @@ class Metrics:
         self._agents = agents
 
     def of(self, tenant_id: str, agent_id: str) -> AgentMetrics:
-        """What is known of an agent's callers, from the conversations of those versions that have analytics.
+        """Return what is known of an agent's callers, from the conversations of those versions that have analytics.
 
         Raises:
             NotFoundError: The agent was never configured.

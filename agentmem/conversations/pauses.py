@@ -17,7 +17,7 @@ MARK: Final = "paused "
 
 
 def mark(pause: timedelta) -> str:
-    """What stands for a pause.
+    """Return what stands for a pause.
 
     >>> mark(FIRST)
     'paused 60'
@@ -26,7 +26,7 @@ def mark(pause: timedelta) -> str:
 
 
 def following(claim: str | None) -> timedelta:
-    """The pause after the one that a mark stands for, the first one after anything else.
+    """Return the pause after the one that a mark stands for, the first one after anything else.
 
     >>> str(following("paused 60")), str(following("paused 3600")), str(following(None))
     ('0:02:00', '1:00:00', '0:01:00')

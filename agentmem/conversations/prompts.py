@@ -33,7 +33,7 @@ _DAY_SECONDS: Final = 86_400
 
 
 def wants_memory(prompt: str) -> bool:
-    """Whether a prompt has the placeholder.
+    """Return whether a prompt has the placeholder.
 
     >>> wants_memory("You are kind. {{ memory }}"), wants_memory("{memory}")
     (True, False)
@@ -42,7 +42,7 @@ def wants_memory(prompt: str) -> bool:
 
 
 def filled(prompt: str, facts: Sequence[str]) -> str:
-    r"""The prompt with the facts in place of every placeholder; with none of either left where there are none.
+    r"""Return the prompt with the facts in place of every placeholder; with none of either left where there are none.
 
     >>> filled("You are kind.\n{{memory}}", ["Caller likes tea.", "Caller says {{memory}}"])
     'You are kind.\nKnown facts about this caller:\n1. Caller likes tea.\n2. Caller says \\u007B{memory}}'

@@ -62,7 +62,7 @@ class ConversationQueries:
         self._archival = archival
 
     def get(self, tenant_id: str, conversation_id: str) -> ConversationRecord:
-        """One conversation.
+        """Return one conversation.
 
         Raises:
             NotFoundError: There is none of this id, or it outlived its agent's retention.
@@ -71,7 +71,7 @@ class ConversationQueries:
             return self._records(snapshot, [find(snapshot, tenant_id, conversation_id)])[0]
 
     def find(self, tenant_id: str, thread_id: str) -> ConversationRecord | None:
-        """The open conversation of a thread, or None."""
+        """Return the open conversation of a thread, or None."""
         with self._transactions.read() as snapshot:
             row = open_in_thread(snapshot.session, tenant_id, thread_id)
             if row is None or is_over(snapshot, row):
@@ -99,13 +99,13 @@ class ConversationQueries:
             return self._records(snapshot, _live(snapshot, chosen, last, limit))
 
     def ids(self, tenant_id: str, prefix: str, *, limit: int) -> builtins.list[str]:
-        """The ids of conversations that begin with a prefix, the newest first."""
+        """Return the ids of conversations that begin with a prefix, the newest first."""
         chosen = [col(ConversationRow.tenant_id) == tenant_id, beginning(ConversationRow.id, prefix)]
         with self._transactions.read() as snapshot:
             return [row.id for row in _live(snapshot, chosen, None, limit)]
 
     def memories(self, tenant_id: str, agent_id: str) -> AgentMemories:
-        """What one agent remembers of everyone, the newest first, and of those the last; at most 500."""
+        """Return what one agent remembers of everyone, the newest first, and of those the last; at most 500."""
         with self._transactions.read() as snapshot:
             end = expiry.cutoff(snapshot.now, expiry.retention_days(snapshot.session, tenant_id, agent_id))
             statement = (
@@ -126,7 +126,7 @@ class ConversationQueries:
             return AgentMemories(tuple(_memory(line, user_id) for line, user_id in snapshot.session.exec(statement)))
 
     def _records(self, snapshot: Snapshot, rows: Sequence[ConversationRow]) -> builtins.list[ConversationRecord]:
-        """The rows as values; what hangs off them is read for all of them at once."""
+        """Return the rows as values; what hangs off them is read for all of them at once."""
         ids = [row.id for row in rows]
         kept = {row.id: contexts.unpacked(row.context) for row in rows}
         recent = [message_id for one in kept.values() for message_id in one.message_ids]
@@ -146,7 +146,7 @@ class ConversationQueries:
     def _context(
         self, snapshot: Snapshot, row: ConversationRow, kept: ContextSnapshot, before: Mapping[str, Message]
     ) -> ConversationContext:
-        """What the agent had, without what is over by now or was deleted."""
+        """Return what the agent had, without what is over by now or was deleted."""
         if row.contact_id is None:
             return ConversationContext(ContactMemory("", row.agent_id))
         days = expiry.retention_days(snapshot.session, row.tenant_id, row.agent_id)
@@ -169,7 +169,7 @@ class ConversationQueries:
 
 
 def find(snapshot: Snapshot, tenant_id: str, conversation_id: str) -> ConversationRow:
-    """The row of a conversation.
+    """Return the row of a conversation.
 
     Raises:
         NotFoundError: There is none of this id, or it outlived its agent's retention.
@@ -179,7 +179,7 @@ def find(snapshot: Snapshot, tenant_id: str, conversation_id: str) -> Conversati
 
 
 def find_to_write(tx: Transaction, tenant_id: str, conversation_id: str) -> ConversationRow:
-    """The row of a conversation, locked after who it is with.
+    """Return the row of a conversation, locked after who it is with.
 
     Raises:
         NotFoundError: There is none of this id, or it outlived its agent's retention.
@@ -214,7 +214,7 @@ def _there(snapshot: Snapshot, row: ConversationRow | None) -> ConversationRow:
 def open_in_thread(
     session: Session, tenant_id: str, thread_id: str, *, to_write: bool = False
 ) -> ConversationRow | None:
-    """The row of a thread's open conversation, as it is now and locked where it is to be written."""
+    """Return the row of a thread's open conversation, as it is now and locked where it is to be written."""
     statement = select(ConversationRow).where(
         ConversationRow.tenant_id == tenant_id,
         ConversationRow.thread_id == thread_id,
@@ -226,7 +226,7 @@ def open_in_thread(
 
 
 def is_over(snapshot: Snapshot, row: ConversationRow) -> bool:
-    """Whether a conversation outlived its agent's retention."""
+    """Return whether a conversation outlived its agent's retention."""
     days = expiry.retention_days(snapshot.session, row.tenant_id, row.agent_id)
     return expiry.over(row.ended_at or row.last_active_at, snapshot.now, days)
 
@@ -234,7 +234,7 @@ def is_over(snapshot: Snapshot, row: ConversationRow) -> bool:
 def _live(
     snapshot: Snapshot, chosen: Sequence[ColumnElement[bool]], last: ConversationRow | None, limit: int
 ) -> list[ConversationRow]:
-    """The first conversations after the last one that have not outlived their retention, the newest first."""
+    """Return the first conversations after the last one that have not outlived their retention, the newest first."""
     found: list[ConversationRow] = []
     while len(found) < limit:
         ordered = select(ConversationRow).where(*chosen, *([] if last is None else [_after(last)]))
@@ -253,7 +253,7 @@ def _after(last: ConversationRow) -> ColumnElement[bool]:
 
 
 def _messages(snapshot: Snapshot, column: Mapped[str], ids: Sequence[str]) -> Iterator[Message]:
-    """The messages with these values in a column that are not over, in order."""
+    """Yield the messages with these values in a column that are not over, in order."""
     for some in in_batches(ids):
         statement = (
             select(

@@ -65,7 +65,7 @@ class ConversationStore:
         self._rules = rules
 
     def now(self) -> datetime:
-        """The time."""
+        """Return the time."""
         return self._transactions.now()
 
     def start(self, tenant_id: str, opening: Opening) -> Begun:
@@ -124,7 +124,7 @@ class ConversationStore:
             return _begun(step, state, turn)
 
     def reading(self, tenant_id: str, conversation_id: str) -> MemoryInUse:
-        """Whose memory an open conversation reads, and what of it was shown.
+        """Return whose memory an open conversation reads, and what of it was shown.
 
         Raises:
             NotFoundError: There is none of this id.
@@ -235,7 +235,7 @@ class ConversationStore:
         return _Step(snapshot, row, settings)
 
     def _open(self, snapshot: Snapshot, row: ConversationRow) -> _Step:
-        """The same, of a conversation that is not over."""
+        """Return the same, of a conversation that is not over."""
         step = self._step(snapshot, row)
         if step.row.status != _OPEN:
             raise InvalidInputError(
@@ -294,7 +294,7 @@ class ConversationStore:
         return contexts.packed(memory, summary_at=None if header is None else header.summary_updated_at)
 
     def _turn(self, step: _Step) -> TurnMemory:
-        """Where it stands, and what `conv.memory` shows from now on."""
+        """Return where it stands, and what `conv.memory` shows from now on."""
         scope, standing = step.scope, self._standing(step)
         if scope is None:
             return replace(standing, fields={})
@@ -304,7 +304,7 @@ class ConversationStore:
         return replace(standing, fields=fields)
 
     def _standing(self, step: _Step) -> TurnMemory:
-        """Who it is with, and what is kept with its row."""
+        """Return who it is with, and what is kept with its row."""
         kept = None if step.scope is None else kept_state.unpacked(step.row.state)
         return TurnMemory(step.row.contact_id or "", state=kept)
 

@@ -33,7 +33,7 @@ class Sources:
 
     @classmethod
     def of(cls, transcript: Transcript, known: KnownMemory, recalled: Iterable[str]) -> Sources:
-        """The sources of a conversation.
+        """Return the sources of a conversation.
 
         Args:
             transcript: The whole of it.
@@ -62,7 +62,7 @@ class Sources:
         of_caller: bool = False,
         replaces: str | None = None,
     ) -> bool:
-        """Whether a proposal has its words from here rather than from the turns it cites.
+        """Return whether a proposal has its words from here rather than from the turns it cites.
 
         Args:
             claim: The words that carry what is proposed.

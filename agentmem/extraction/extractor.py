@@ -66,7 +66,7 @@ class Extractor:
         at: datetime,
         recalled: Iterable[str] = (),
     ) -> Extracted:
-        """What to remember of a conversation.
+        """Return what to remember of a conversation.
 
         Args:
             transcript: Its messages, in order.
@@ -104,7 +104,7 @@ class Extractor:
 
 
 def _proposal(answer: Any) -> Proposal:  # noqa: ANN401 - what a model says
-    """What the model filled in. A parser's own error would show the content, so it is not passed on."""
+    """Return what the model filled in. A parser's own error would show the content, so it is not passed on."""
     given: dict[str, Any] = {"parsed": answer, "raw": answer}
     if isinstance(answer, dict) and "parsed" in answer:
         given = cast("dict[str, Any]", answer)

@@ -58,7 +58,7 @@ class Transcript:
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> Transcript:
-        """The transcript of messages in their order."""
+        """Return the transcript of messages in their order."""
         turns: list[Turn] = []
         tools: list[str] = []
         recalled: list[str] = []
@@ -89,14 +89,14 @@ class KnownMemory:
 
     @classmethod
     def of(cls, memory: ContactMemory, lines: Mapping[str, str]) -> KnownMemory:
-        """What is known, cut to what is shown."""
+        """Return what is known, cut to what is shown."""
         shown = dict(list(lines.items())[: len(list(_within(lines.values())))])
         items = memory.open_items[: len(list(_within(item.description for item in memory.open_items)))]
         return cls(memory, shown, tuple(item.id for item in items))
 
 
 def unframed(text: str) -> tuple[str, list[str]]:
-    """A text without the frames of memory in it, a blank in the place of each, and what stood in them.
+    """Return a text without the frames of memory in it, a blank in the place of each, and what stood in them.
 
     A frame goes from its opening to the first closing of its name; one that is never closed is text like any other.
 
@@ -155,7 +155,7 @@ def _section(name: str, lines: Iterable[str]) -> list[str]:
 
 
 def _within(lines: Iterable[str]) -> Iterator[str]:
-    """The first lines, each cut, that are not too long together."""
+    """Yield the first lines, each cut, that are not too long together."""
     room = _SECTION_CHARS
     for line in map(_cut, lines):
         room -= len(line)
@@ -177,7 +177,7 @@ def _pairs(facts: Mapping[str, Json]) -> list[str]:
 
 
 def _entities(known: KnownMemory, so_far: Extracted) -> list[str]:
-    """Every entity on one line, the latest changes last."""
+    """Return every entity on one line, the latest changes last."""
     lines = [
         f"{one.entity_type} {one.entity_id}: "
         + "; ".join(_details(one.facts, {"status": one.status, "notes": one.notes}))

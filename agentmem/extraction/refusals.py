@@ -26,7 +26,7 @@ _STATUSES: Final = range(100, 600)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether it was this very request, or the answer to it, that was the matter, and not the moment."""
+    """Return whether it was this very request, or the answer to it, that was the matter, and not the moment."""
     for each in _causes(error):
         if isinstance(each, OutputParserException) or type(each).__name__ in _UNUSABLE:
             return True
@@ -37,7 +37,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what caused it, and so on."""
+    """Yield the error, what caused it, and so on."""
     cause: BaseException | None = error
     for _ in range(_DEEPEST):
         if cause is None:
@@ -47,7 +47,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int | None:
-    """The status of HTTP that an error carries, wherever its library puts it."""
+    """Return the status of HTTP that an error carries, wherever its library puts it."""
     response: object = getattr(error, "response", None)
     found: list[object] = [getattr(each, name, None) for each in (error, response) for name in _NAMES]
     if isinstance(response, Mapping):  # boto3

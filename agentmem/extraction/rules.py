@@ -49,7 +49,7 @@ class Bounds:
     value_bytes: int = 16_384
 
     def within(self, *, line_chars: int, id_chars: int, value_bytes: int) -> Bounds:
-        """The same, nowhere above what the store keeps."""
+        """Return the same, nowhere above what the store keeps."""
         return Bounds(
             fact_chars=min(self.fact_chars, line_chars),
             text_chars=min(self.text_chars, line_chars),
@@ -74,7 +74,7 @@ class RuleContext:
 
     @classmethod
     def of(cls, window: Iterable[Turn], proposal: Proposal) -> RuleContext:
-        """The turns of a window, and the words of what the model flagged."""
+        """Return the turns of a window, and the words of what the model flagged."""
         said = [
             *(one.fact for one in proposal.facts if one.sensitive),
             *(one.value or "" for one in proposal.contact_facts if one.sensitive),
@@ -92,7 +92,7 @@ class RuleContext:
                 self.refused.append(f"{kind}: {reason}")
 
     def cited(self, numbers: Sequence[int]) -> list[Turn]:
-        """The turns that a proposal cites."""
+        """Return the turns that a proposal cites."""
         if not numbers:
             raise RuleBrokenError("it cites no turn")
         if any(number not in self.turns for number in numbers):
@@ -106,7 +106,7 @@ class RuleContext:
 
 
 def plain(text: str) -> str:
-    """A text on one line; what looks like markup or hides from a reader is refused."""
+    """Return a text on one line; what looks like markup or hides from a reader is refused."""
     line = " ".join(text.split())
     if not line:
         raise RuleBrokenError("it is empty")
@@ -129,7 +129,7 @@ def written(value: Json) -> str:
 
 
 def typed(text: str, *, like: Json) -> Json:
-    """The value that a text stands for, of the type of the known one."""
+    """Return the value that a text stands for, of the type of the known one."""
     if like is None or isinstance(like, str):
         return text
     try:

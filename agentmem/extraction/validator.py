@@ -77,7 +77,7 @@ class Validator:
         self._by_words = {overlap.tokens(text): line_id for line_id, text in known.lines.items()}
 
     def validate(self, proposal: Proposal, window: Sequence[Turn], so_far: Extracted) -> Extracted:
-        """What was extracted so far, with what of the next window's proposal is kept on top of it."""
+        """Return what was extracted so far, with what of the next window's proposal is kept on top of it."""
         context = RuleContext.of(window, proposal)
         entities = self._entity_changes(proposal.entities, context, so_far)
         items, resolved = self._items(proposal, context, so_far, entities)
@@ -116,7 +116,7 @@ class Validator:
     def _fact(
         self, proposal: FactProposal, context: RuleContext, so_far: Sequence[Learned]
     ) -> tuple[Learned, Learned | None]:
-        """The fact, and the one of an earlier window that it takes the place of."""
+        """Return the fact, and the one of an earlier window that it takes the place of."""
         if not 0 <= proposal.confidence <= 1:  # nor is NaN
             raise RuleBrokenError("its confidence is not from 0 to 1")
         cited = context.cited(proposal.evidence)
@@ -173,7 +173,7 @@ class Validator:
         *,
         flag: bool = False,
     ) -> tuple[str, Json]:
-        """A key and its value, which stays of the type it had."""
+        """Return a key and its value, which stays of the type it had."""
         key = self._name(proposal.key)
         try:
             inputs.fact_key("key", key, limit=self._bounds.id_chars)
@@ -234,14 +234,14 @@ class Validator:
         return changes
 
     def _entity_now(self, ref: EntityRef, change: EntityChange) -> tuple[dict[str, Json], dict[str, str | None]]:
-        """The details and the texts of an entity, with what changed so far."""
+        """Return the details and the texts of an entity, with what changed so far."""
         known = self._entities.get(ref)
         if known is None:
             return dict(change.facts), dict(change.texts)
         return {**known.facts, **change.facts}, {"status": known.status, "notes": known.notes, **change.texts}
 
     def _texts(self, proposal: EntityProposal) -> dict[str, str | None]:
-        """The status and the notes, where the model gave them; blank is none."""
+        """Return the status and the notes, where the model gave them; blank is none."""
         given = {"status": proposal.status, "notes": proposal.notes}
         return {
             name: self._text(text, self._bounds.text_chars) if text and text.strip() else None
@@ -252,7 +252,7 @@ class Validator:
     def _items(
         self, proposal: Proposal, context: RuleContext, so_far: Extracted, entities: Mapping[EntityRef, EntityChange]
     ) -> tuple[tuple[NewItem, ...], tuple[str, ...]]:
-        """The new open items, and the ids of those that are done."""
+        """Return the new open items, and the ids of those that are done."""
         numbered: list[str | NewItem] = [*self._known.items, *so_far.open_items]
         resolved = dict.fromkeys(so_far.resolved_items)
         items = list(so_far.open_items)
@@ -297,7 +297,7 @@ class Validator:
     # --- texts and names ---------------------------------------------------------------------------------------------
 
     def _text(self, text: str, limit: int) -> str:
-        """A text on one line, with the dates of its relative days."""
+        """Return a text on one line, with the dates of its relative days."""
         line = dated(plain(text), self._at)
         if len(line) > limit:
             raise RuleBrokenError(f"it has more than {limit:,} characters")

@@ -21,7 +21,7 @@ class Turn:
 
 
 def windows(turns: Iterable[Turn], *, budget: int, count: Callable[[Turn], int]) -> Iterator[tuple[Turn, ...]]:
-    """The turns in order, in windows of at most `budget` each; a turn that is longer is split.
+    """Yield the turns in order, in windows of at most `budget` each; a turn that is longer is split.
 
     >>> turns = [Turn(1, "user", "Hello there"), Turn(2, "assistant", "Hi"), Turn(3, "user", "Bye")]
     >>> for window in windows(turns, budget=2, count=lambda turn: len(turn.text.split())):
@@ -49,7 +49,7 @@ def windows(turns: Iterable[Turn], *, budget: int, count: Callable[[Turn], int])
 
 
 def _parts(turn: Turn, budget: int, count: Callable[[Turn], int]) -> list[Turn]:
-    """The turn, halved between words until every part fits."""
+    """Return the turn, halved between words until every part fits."""
 
     def with_text(text: str) -> Turn:
         return replace(turn, text=text)

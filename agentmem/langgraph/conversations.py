@@ -75,7 +75,7 @@ class Talk:
         return {**update, **_shown(conversation, state)}
 
     def _current(self, run: Run, state: object) -> Conversation:
-        """The open conversation of the thread, or of a run that has no thread; a new one where there is none."""
+        """Return the open conversation of the thread, or of a run that has no thread; a new one where there is none."""
         try:
             return _open(run, state) or self._started(run)
         except ConflictError:  # another run of the thread was first
@@ -142,7 +142,7 @@ def _shown(conversation: Conversation, state: object) -> dict[str, Any]:
 
 
 def _is_same(one: object, other: object) -> bool:
-    """Whether two values are one object, or the same JSON."""
+    """Return whether two values are one object, or the same JSON."""
     if one is other:
         return True
     try:
@@ -156,7 +156,7 @@ def _heard(state: object) -> dict[str, str]:
 
 
 def _unheard(everything: Sequence[AnyMessage], own: Sequence[AnyMessage], last: str | None) -> Sequence[AnyMessage]:
-    """The messages after the last one that was heard; those of the current turn where that is not known.
+    """Return the messages after the last one that was heard; those of the current turn where that is not known.
 
     It is not known when a conversation begins: what a thread, or a caller's own history, holds from before is not
     said in it. The one that was heard may have become somebody else's since.
@@ -172,5 +172,5 @@ def _role(message: BaseMessage) -> Role | None:
 
 
 def _is_recalled(message: BaseMessage) -> bool:
-    """Whether a message is what memory said, and nobody in this conversation: it must not be learned again."""
+    """Return whether a message is what memory said, and nobody in this conversation: it must not be learned again."""
     return LC_SOURCE in message.additional_kwargs or message.text.startswith(f"<{rendering.ANSWER_FRAME}>")

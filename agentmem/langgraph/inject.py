@@ -21,7 +21,7 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def recall_for_turn(binding: Binding, state: object, runtime: AnyRuntime) -> dict[str, Any]:
-    """The memory step: what to write to the state at the beginning of a turn.
+    """Return the memory step: what to write to the state at the beginning of a turn.
 
     The whole reminder channel is replaced, so nothing of an earlier turn, nor
     of a caller's input, is left in it.
@@ -36,7 +36,7 @@ def recall_for_turn(binding: Binding, state: object, runtime: AnyRuntime) -> dic
 def compose(
     run: Run, state: object, system: SystemMessage | None, messages: Sequence[AnyMessage]
 ) -> tuple[SystemMessage | None, list[AnyMessage]]:
-    """The model step: a system message that ends in core memory, and messages with the turn's reminder.
+    """Return the model step: a system message that ends in core memory, and messages with the turn's reminder.
 
     What others left in the thread is left out. Nothing of this is written to the state.
     """
@@ -44,7 +44,7 @@ def compose(
 
 
 def with_facts(run: Run, state: object, system: SystemMessage | None) -> SystemMessage | None:
-    """The system message with what is known about the caller in place of `{{memory}}`.
+    """Return the system message with what is known about the caller in place of `{{memory}}`.
 
     That is up to the state's conversation; without one the message is as it was.
     """
@@ -65,7 +65,7 @@ def inject_memory(
     agent_id: str | None = None,
     context: ContextAdapter | None = None,
 ) -> list[BaseMessage]:
-    """What to send to a model in a node of your own: the messages of the state, with memory.
+    """Return what to send to a model in a node of your own: the messages of the state, with memory.
 
         def call_model(state: MemoryState, runtime: Runtime[MemoryContext]):
             return {"messages": [model.invoke(inject_memory(mem, state, runtime, "You are …"))]}
@@ -112,12 +112,12 @@ def compose_for_node(run: Run, state: object, system_prompt: str | SystemMessage
 
 
 def storable(text: str) -> str:
-    """What a person typed, without what a store refuses: it must not end the run."""
+    """Return what a person typed, without what a store refuses: it must not end the run."""
     return _UNSTORABLE.sub("", text)
 
 
 def _with_text(part: str | dict[Any, Any], fill: Callable[[str], str]) -> str | dict[Any, Any] | None:
-    """A part of a message, filled if it wants memory; `None` when there is nothing in it then."""
+    """Return a part of a message, filled if it wants memory; `None` when there is nothing in it then."""
     text = part if isinstance(part, str) else str(part.get("text", ""))
     if not prompts.wants_memory(text):
         return part

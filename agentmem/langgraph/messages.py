@@ -18,29 +18,29 @@ LC_SOURCE: Final = "lc_source"
 
 
 def channel(state: object, name: str, default: T) -> T:
-    """One channel of a graph's state, be that a mapping or an object; `default` where it was never written."""
+    """Return one channel of a graph's state, be that a mapping or an object; `default` where it was never written."""
     value = cast("Mapping[str, T]", state).get(name) if isinstance(state, Mapping) else getattr(state, name, None)
     return default if value is None else value
 
 
 def messages_of(state: object) -> list[AnyMessage]:
-    """The messages of a graph's state."""
+    """Return the messages of a graph's state."""
     return convert_to_messages(channel(state, "messages", []))  # type: ignore[return-value]  # all it makes are AnyMessages
 
 
 def current_turn(messages: Sequence[BaseMessage]) -> HumanMessage | None:
-    """What the person said last; messages that only look like a person's are skipped."""
+    """Return what the person said last; messages that only look like a person's are skipped."""
     position = turn_position(messages)
     return None if position is None else messages[position]  # type: ignore[return-value]  # turn_position looks for it
 
 
 def turn_position(messages: Sequence[BaseMessage]) -> int | None:
-    """Where the message stands that the person said last."""
+    """Return where the message stands that the person said last."""
     return next((position for position in reversed(range(len(messages))) if is_said(messages[position])), None)
 
 
 def turn_beginning(messages: Sequence[BaseMessage]) -> int:
-    """Where the turn begins: at the first of the messages that the person said last, one after the other."""
+    """Return where the turn begins: at the first of the messages that the person said last, one after the other."""
     position = turn_position(messages) or 0
     while position and isinstance(messages[position - 1], HumanMessage):
         position -= 1
@@ -54,7 +54,7 @@ def digest(message: BaseMessage) -> str:
 
 
 def key(message: BaseMessage) -> str:
-    """What a message is known by in one state: its id, which not every state gives it."""
+    """Return what a message is known by in one state: its id, which not every state gives it."""
     return message.id or digest(message)
 
 
@@ -87,5 +87,5 @@ def _stand_in(message: ToolMessage, text: str) -> ToolMessage:
 
 
 def is_said(message: BaseMessage) -> bool:
-    """Whether a person may have said a message."""
+    """Return whether a person may have said a message."""
     return isinstance(message, HumanMessage) and LC_SOURCE not in message.additional_kwargs

@@ -158,7 +158,7 @@ class MemoryMiddleware(_Guarding):
         return run, request.override(system_message=system, messages=messages, tools=self._offered(run, request))
 
     def _offered(self, run: Run, request: ModelRequest[Any]) -> list[BaseTool | dict[str, Any]]:
-        """The request's tools; without an agent, the ones that write core memory offer the user's scope only."""
+        """Return the request's tools; without an agent, the ones that write core memory offer the user's scope only."""
         if run.scope.agent_id is not None:
             return request.tools
         return [self._for_user.get(tool.name, tool) if isinstance(tool, BaseTool) else tool for tool in request.tools]

@@ -34,7 +34,7 @@ def create_memory_node(
     agent_id: str | None = None,
     context: ContextAdapter | None = None,
 ) -> MemoryNode:
-    """The node that begins a turn: it recalls for it, if the policy says so, and binds the thread to its scope.
+    """Return the node that begins a turn: it recalls for it, if the policy says so, and binds the thread to its scope.
 
         builder = StateGraph(MemoryState, input_schema=MessagesState, output_schema=MessagesState,
                              context_schema=MemoryContext)
@@ -74,7 +74,7 @@ def create_model_node(
     agent_id: str | None = None,
     context: ContextAdapter | None = None,
 ) -> Runnable[NodeState, dict[str, Any]]:
-    """A node that calls a chat model with the messages of the state and with memory.
+    """Return a node that calls a chat model with the messages of the state and with memory.
 
     It works under `invoke` and `ainvoke`, and its tokens are streamed with
     `stream_mode="messages"`. After the `start` of `create_conversation_nodes`,
@@ -155,7 +155,7 @@ def create_conversation_nodes(
     channel: str = "webchat",
     defer: bool = False,
 ) -> tuple[MemoryNode, MemoryNode]:
-    """The nodes that begin and end a conversation: `(start, end)`.
+    """Return the nodes that begin and end a conversation: `(start, end)`.
 
         start, end = create_conversation_nodes(mem)
         builder.add_node("start", start)            # at the beginning of every turn

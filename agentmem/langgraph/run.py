@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from langchain.tools import ToolRuntime
@@ -18,7 +18,6 @@ from pydantic import ValidationError
 import agentmem
 from agentmem import deadline, inputs
 from agentmem.agents.graphs import current_run, fingerprint, key_of
-from agentmem.client.store import AgentMem
 from agentmem.errors import BackendError, InvalidInputError, NotFoundError
 from agentmem.langgraph.messages import messages_of, without
 from agentmem.langgraph.threads import Left, RefusedError, behind, enter
@@ -27,11 +26,21 @@ from agentmem.policy import MemoryContext, MemoryPolicy
 
 if TYPE_CHECKING:
     from agentmem.client.conversation import Conversation
-    from agentmem.client.store import Client
+    from agentmem.client.store import AgentMem, Client
 
 T = TypeVar("T")
 
-Store = AgentMem | Callable[[], AgentMem]
+
+class OpenedStore(Protocol):
+    """What `agentmem.open` returns, named without what it takes to import that."""
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant that it is seen from."""
+        ...
+
+
+Store = OpenedStore | Callable[[], OpenedStore]
 """A store, or a function that opens it when it is first needed; every part that is given the function shares it."""
 
 AnyRuntime = Runtime[Any] | ToolRuntime[Any, Any]
@@ -68,23 +77,23 @@ class Run:
         return fingerprint(self.scope)
 
     def messages(self, state: object) -> list[AnyMessage]:
-        """The messages of a state, without those that others left in the thread."""
+        """Return the messages of a state, without those that others left in the thread."""
         return self.own(messages_of(state))
 
     def own(self, messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-        """The messages that no other left in the thread."""
+        """Return the messages that no other left in the thread."""
         return without(messages, self.left.messages, NOT_THEIRS) if self.left.messages else list(messages)
 
     def may_call(self, call_id: str | None) -> bool:
-        """Whether no other approved a call of a tool."""
+        """Return whether no other approved a call of a tool."""
         return call_id is None or key_of(call_id) not in self.left.calls
 
     def bound(self) -> dict[str, Any]:
-        """What a step writes to the state: whose the thread is."""
+        """Return what a step writes to the state: whose the thread is."""
         return {"memory_scope": self.fingerprint}
 
     def core_blocks(self) -> list[MemoryBlock]:
-        """The blocks that the policy puts into the prompt, in their order there.
+        """Return the blocks that the policy puts into the prompt, in their order there.
 
         Raises:
             UnavailableError: They could not be read.
@@ -97,7 +106,7 @@ class Run:
         return [block for block in blocks if wanted[block.scope]]
 
     def recall(self, query: str, limit: int, *, asked: bool) -> list[MemoryRecallResult]:
-        """What archival memory holds about a query that is not blank.
+        """Return what archival memory holds about a query that is not blank.
 
         Args:
             query: The query.
@@ -130,7 +139,7 @@ class Run:
         return self.attempt(answered)
 
     def conversation(self, conversation_id: str) -> Conversation | None:
-        """A conversation, to go on with it; `None` when it is over.
+        """Return a conversation, to go on with it; `None` when it is over.
 
         Raises:
             InvalidInputError: It is another user's or agent's.
@@ -155,7 +164,7 @@ class Run:
             raise RefusedError.of(error) from None
 
     def _is_user(self, caller: str) -> bool:
-        """Whether a caller may be this run's user: by that id, by the one of a merge, or anonymous (`""`)."""
+        """Return whether a caller may be this run's user: by that id, by the one of a merge, or anonymous (`""`)."""
         if caller in {"", self.scope.user_id}:
             return True
         try:
@@ -164,7 +173,7 @@ class Run:
             return False
 
     def attempt(self, work: Callable[[], T]) -> T:
-        """The outcome of work on memory.
+        """Return the outcome of work on memory.
 
         Raises:
             UnavailableError: Memory failed, and the policy lets the run go on. It is noted in the run's record.
@@ -204,7 +213,7 @@ class Binding:
             inputs.text("agent_id", self.agent_id)
 
     def run(self, state: object, runtime: AnyRuntime) -> Run:
-        """The run that a state and a runtime belong to.
+        """Return the run that a state and a runtime belong to.
 
         Raises:
             InvalidInputError: The run has no sound memory context, says another than its client, or is in a thread that
@@ -255,14 +264,14 @@ class Binding:
         )
 
 
-_stores: Final[WeakKeyDictionary[Callable[[], AgentMem], AgentMem]] = WeakKeyDictionary()
+_stores: Final[WeakKeyDictionary[Callable[[], OpenedStore], AgentMem]] = WeakKeyDictionary()
 _opening: Final = threading.RLock()
 
 
 def _opened(mem: Store) -> AgentMem:
-    """The store; a function that opens it is called once, whichever parts of whichever graphs were given it."""
+    """Return the store; a function that opens it is called once, whichever parts of whichever graphs were given it."""
     if not callable(mem):
-        return mem
+        return cast("AgentMem", mem)
     if (store := _stores.get(mem)) is not None:
         return store
     with _opening:
@@ -288,7 +297,7 @@ def _coerced(given: Mapping[str, object]) -> MemoryContext:
 
 
 def broken_rules(error: ValidationError) -> str:
-    """What pydantic refused, field by field, without the values."""
+    """Return what pydantic refused, field by field, without the values."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
 

@@ -12,12 +12,12 @@ from typing_extensions import TypedDict
 
 
 def keep_first(first: str, later: str) -> str:
-    """The reducer of a channel that is written once."""
+    """Return the reducer of a channel that is written once."""
     return first or later
 
 
 def merge(first: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
-    """The reducer of a channel whose keys are written one by one."""
+    """Return the reducer of a channel whose keys are written one by one."""
     return {**first, **later}
 
 

@@ -39,7 +39,7 @@ class RefusedError(InvalidInputError, GraphBubbleUp):
 
 
 def behind(mem: AgentMem) -> Container:
-    """The parts behind a handle."""
+    """Return the parts behind a handle."""
     return mem._container  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # what agents run on is no part of the API
 
 
@@ -100,7 +100,7 @@ def notes_answers(run: Run) -> bool:
 
 
 def _own(run: Run, state: object) -> KnownMessages | None:
-    """What is known of a run's own thread; `None` where nothing can be."""
+    """Return what is known of a run's own thread; `None` where nothing can be."""
     begun_by = str(channel(state, "memory_scope", ""))
     threads = behind(run.mem).threads
     try:
@@ -152,7 +152,7 @@ def _is_harmless(run: Run, begun_by: str, state: object) -> bool:
 
 
 def _keeps_threads() -> bool:
-    """Whether there is a checkpointer; yes where LangGraph does not tell."""
+    """Return whether there is a checkpointer; yes where LangGraph does not tell."""
     return _configurable().get(_CHECKPOINTER, True) is not None
 
 
@@ -193,7 +193,7 @@ def _said(messages: Sequence[BaseMessage], digests: Sequence[str]) -> frozenset[
 
 
 def _is_resumed() -> bool:
-    """Whether a step is among the first of a run that goes on with an earlier one."""
+    """Return whether a step is among the first of a run that goes on with an earlier one."""
     return bool(_configurable().get(_RESUMING))
 
 
@@ -228,6 +228,6 @@ def _require_agreement(run: Run, told: Told, runtime: AnyRuntime) -> None:
 
 
 def _is_outermost(run: Run, told: Told, runtime: AnyRuntime) -> bool:
-    """Whether a step is one of the registered graph's own; an agent inside it may be another one."""
+    """Return whether a step is one of the registered graph's own; an agent inside it may be another one."""
     about = runtime.execution_info
     return run.thread_id == told.thread_id and (about is None or _NESTED not in about.checkpoint_ns)

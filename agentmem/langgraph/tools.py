@@ -273,7 +273,7 @@ def _tool(
 
 
 def _idempotency_key(run: Run, runtime: ToolRuntime[Any, Any], name: str, given: dict[str, Any]) -> str | None:
-    """One key for one tool call: a graph that resumes may run the call again, and must not write twice."""
+    """Return one key for one tool call: a graph that resumes may run the call again, and must not write twice."""
     call_id = runtime.tool_call_id
     for message in reversed(messages_of(runtime.state)):
         if isinstance(message, AIMessage) and any(call["id"] == call_id for call in message.tool_calls):

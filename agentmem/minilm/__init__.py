@@ -38,12 +38,12 @@ class MiniLM(Embeddings):
         self._loaded: Loaded | None = None
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector for each text."""
+        """Return one vector for each text."""
         vectors: list[list[float]] = self._model().embed(texts).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of one text."""
+        """Return the vector of one text."""
         return self.embed_documents([text])[0]
 
     @property
@@ -52,7 +52,7 @@ class MiniLM(Embeddings):
         return self._model().max_word_pieces
 
     def count_word_pieces(self, texts: list[str]) -> list[int]:
-        """How many word pieces each text has, the two that frame it included."""
+        """Return how many word pieces each text has, the two that frame it included."""
         return self._model().count_word_pieces(texts)
 
     def _model(self) -> Loaded:
@@ -75,7 +75,7 @@ class Loaded(Protocol):
         ...
 
     def count_word_pieces(self, texts: Sequence[str]) -> list[int]:
-        """How many word pieces each text has, the two that frame it included."""
+        """Return how many word pieces each text has, the two that frame it included."""
         ...
 
 

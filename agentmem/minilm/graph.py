@@ -67,7 +67,7 @@ class OnnxGraph:
         return vectors
 
     def count_word_pieces(self, texts: Sequence[str]) -> list[int]:
-        """How many word pieces each text has, the two that frame it included."""
+        """Return how many word pieces each text has, the two that frame it included."""
         return [len(self._tokenizer.encode(text)) for text in texts]
 
     def _pieces(self, text: str) -> list[int]:
@@ -85,7 +85,7 @@ class OnnxGraph:
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The places of texts in batches, longest first, so that a batch has texts of about one length."""
+    """Yield the places of texts in batches, longest first, so that a batch has texts of about one length."""
     places = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     while places:
         size = max(1, min(_TEXTS_AT_ONCE, _PIECES_AT_ONCE // lengths[places[0]]))

@@ -58,7 +58,7 @@ class Original:
             return vectors
 
     def count_word_pieces(self, texts: Sequence[str]) -> list[int]:
-        """How many word pieces each text has, the two that frame it included."""
+        """Return how many word pieces each text has, the two that frame it included."""
         with self._lock:
             counted = self._model.tokenizer(list(texts), truncation=False, verbose=False)
             return [len(ids) for ids in counted["input_ids"]]
@@ -84,7 +84,7 @@ def one_thread(unset: int | None) -> Generator[None]:
 
 
 def _unset_threads() -> int | None:
-    """How many threads torch takes when nobody says, `None` when somebody may have said."""
+    """Return how many threads torch takes when nobody says, `None` when somebody may have said."""
     if "torch" in sys.modules or "OMP_NUM_THREADS" in os.environ:
         return None
     return int(import_module("torch").get_num_threads())

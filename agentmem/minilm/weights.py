@@ -19,7 +19,7 @@ _SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 
 def packaged() -> Path | None:
-    """The folder in the package of the extra, if it is installed.
+    """Return the folder in the package of the extra, if it is installed.
 
     Raises:
         BackendError: The weights there are not the published ones.
@@ -38,7 +38,7 @@ def packaged() -> Path | None:
 
 
 def cached() -> Path | None:
-    """The folder in the hub's cache, if the published weights are there; the hub is not asked."""
+    """Return the folder in the hub's cache, if the published weights are there; the hub is not asked."""
     from huggingface_hub import try_to_load_from_cache
 
     cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where sentence-transformers puts what it fetches

@@ -64,7 +64,7 @@ def batches(snapshot: Snapshot) -> Iterator[tuple[str, Batch]]:
 
 
 def _of_retention(days: int, *, now: datetime, max_fact_days: int) -> Iterator[tuple[str, Batch]]:
-    """All of the agents that keep their memory for so many days."""
+    """Yield all of the agents that keep their memory for so many days."""
     end: Any = expiry.cutoff(now, days)
     memory, talk, entry = ContactMemoryRow, ConversationRow, MemoryChangeRow
     kept = expiry.kept_for(days, memory.tenant_id, memory.agent_id)
@@ -113,7 +113,7 @@ def _changes_without_texts(now: datetime, max_fact_days: int) -> Batch:
 
 
 def _of_tenant(tenant_id: str, *, unseen_since: datetime | None) -> Iterator[tuple[str, Batch]]:
-    """The contacts that nothing is known of any more, and what they were known by."""
+    """Yield the contacts that nothing is known of any more, and what they were known by."""
     contact, identifier = ContactRow, ContactIdentifierRow
     blank = _blank(tenant_id)
     yield (
@@ -163,14 +163,14 @@ def _blank(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _is_empty() -> Iterator[ColumnElement[bool]]:
-    """That nothing is under the header of a contact memory, nor in it."""
+    """Yield the condition that nothing is under the header of a contact memory, nor in it."""
     yield col(ContactMemoryRow.summary).is_(None)
     for part in PARTS:
         yield ~select(part.memory_id).where(part.memory_id == ContactMemoryRow.id).exists()
 
 
 def _longest_retentions(session: Session) -> Sequence[tuple[str, int | None]]:
-    """The tenants whose agents keep their memory for a time, with the longest."""
+    """Return the tenants whose agents keep their memory for a time, with the longest."""
     settings = AgentSettingsRow
     statement = select(settings.tenant_id, func.max(settings.retention_days)).where(
         settings.version == "", col(settings.retention_days) > 0

@@ -189,7 +189,7 @@ class _Erased:
 
 
 def _counts(tenant_id: str, ids: Sequence[str]) -> dict[str, SelectOfScalar[int]]:
-    """How many there are of each kind of what a user sees, as statements."""
+    """Return how many there are of each kind of what a user sees, as statements."""
     block, line = MemoryBlockRow, ArchivalLineRow
     blocks = col(block.tenant_id) == tenant_id, col(block.user_id).in_(ids), col(block.deleted_at).is_(None)
     lines = col(line.block_id).in_(select(block.id).where(*blocks)), col(line.deleted_at).is_(None)
@@ -242,7 +242,7 @@ def _done(erased: _Erased, *, with_threads: bool) -> Iterator[str]:
 
 
 def _out_of_reach(index_urls: Sequence[str | None], *, is_file: bool, with_threads: bool) -> Iterator[str]:
-    """Where copies may be.
+    """Yield where copies may be.
 
     Args:
         index_urls: How the indexes are known, None for one in a folder.

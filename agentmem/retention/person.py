@@ -39,7 +39,7 @@ def ids_beginning(session: Session, tenant_id: str, prefix: str, *, limit: int) 
 def feed(
     snapshot: Snapshot, tenant_id: str, user_id: str, *, since: int | datetime | None, limit: int
 ) -> list[MemoryChange]:
-    """The changes of a person's memory, oldest first.
+    """Return the changes of a person's memory, oldest first.
 
     Args:
         snapshot: What it is read from.

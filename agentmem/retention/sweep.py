@@ -117,7 +117,7 @@ def _left_of(snapshot: Snapshot, context: str, days: int | None) -> str:
 
 
 def _contexts(session: Session, *, after: str) -> Sequence[Any]:
-    """The next conversations with a context, by id."""
+    """Return the next conversations with a context, by id."""
     row = ConversationRow
     days = retention_column(row.tenant_id, row.agent_id).label("days")
     statement: Any = select(row.id, row.context, days).where(row.id > after, col(row.context).not_in(NOTHING))

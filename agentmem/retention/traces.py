@@ -26,7 +26,7 @@ def note(session: Session) -> None:
 
 
 def pending(database: Database, index: IndexFeed) -> tuple[str, ...]:
-    """What of all erasures is left to remove, in words."""
+    """Return what of all erasures is left to remove, in words."""
     with database.read() as session:
         erased = state(session).erased
     left = [_INDEX] if index.is_to_erase() else []

@@ -98,7 +98,7 @@ class _Store:
         return [(line_id.decode(), score) for line_id, score in zip(found.ids, found.semantic.tolist(), strict=True)]
 
     def expected(self, query: str, lines: Sequence[ArchivalLine]) -> list[tuple[str, float]]:
-        """Every line with its exact similarity, best first, then by id."""
+        """Return every line with its exact similarity, best first, then by id."""
         query_vector = self.embedder.embed_query(query)
         embedded = self.embedder.embed_lines([line.content for line in lines])
         scores = [float(similarities(vectors, query_vector).max()) for vectors in embedded]

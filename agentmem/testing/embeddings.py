@@ -25,11 +25,11 @@ class HashingEmbeddings(Embeddings):
         self.model_name = f"hashing-{dimensions}"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector for each text."""
+        """Return one vector for each text."""
         return [self.embed_query(text) for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of one text."""
+        """Return the vector of one text."""
         vector = [0.0] * self.dimensions
         for word in re.findall(r"\w+", text.casefold()):
             vector[zlib.crc32(word.encode("utf-8", "surrogatepass")) % self.dimensions] += 1.0

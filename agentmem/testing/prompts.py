@@ -59,7 +59,7 @@ class Seen:
 
 
 def seen_memory(prompt: str | Sequence[BaseMessage]) -> Seen:
-    """The memory that a prompt shows a model.
+    """Return the memory that a prompt shows a model.
 
     Of a list of messages only those count that agentmem writes to: system
     messages, its own reminders and the answers of the `recall` tool. So a

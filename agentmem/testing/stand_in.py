@@ -31,7 +31,7 @@ _LASTING: Final = re.compile(r"(?:please,? )?(?:always|never|from now on|i prefe
 
 
 def stand_in_model() -> ScriptedChatModel:
-    """A scripted model that stands in for a real one, and says so when it has nothing to say.
+    """Return a scripted model that stands in for a real one, and says so when it has nothing to say.
 
     It calls the tools `recall`, `archival_memory_insert` and
     `core_memory_append`, and all it says of the past comes from the memory it is

@@ -72,7 +72,7 @@ def _is_card(groups: Sequence[re.Match[str]], before: str) -> bool:
 
 
 def _begins_with_card(groups: Sequence[re.Match[str]]) -> bool:
-    """Whether the first groups are a card number, and the others can be what stands beside it on the card."""
+    """Return whether the first groups are a card number, and the others can be what stands beside it on the card."""
     for count in range(1, len(groups)):
         digits = "".join(group[0] for group in groups[:count])
         others = sum(len(group[0]) for group in groups[count:])

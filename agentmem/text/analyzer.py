@@ -161,7 +161,7 @@ class Analyzer:
 
 
 def _languages() -> list[str]:
-    """What the package itself can stem; its door gives way to PyStemmer, where that is installed."""
+    """Return what the package itself can stem; its door gives way to PyStemmer, where that is installed."""
     modules = (module.name for module in iter_modules(snowballstemmer.__path__))
     return sorted(name.removesuffix("_stemmer") for name in modules if name.endswith("_stemmer"))
 
@@ -177,7 +177,7 @@ def _stemmer(language: str) -> Callable[[str], str]:
 
 
 def _asks(normal: str) -> bool:
-    """Whether a question mark stands behind the last letter or digit, be it before a quote, an emoji or a `!`.
+    """Return whether a question mark stands behind the last letter or digit, be it before a quote, an emoji or a `!`.
 
     In Greek that is a semicolon; `normalize` has made one of the mark of its own.
     """

@@ -77,7 +77,7 @@ def _cut(text: str, parts: int) -> Iterator[str]:
 
 
 def _border(text: str, place: int, reach: int, kinds: tuple[re.Pattern[str], ...]) -> int:
-    """The border nearest to a place, of the first kind that is within reach; else the place itself."""
+    """Return the border nearest to a place, of the first kind that is within reach; else the place itself."""
     for kind in kinds:
         if ends := [found.end() for found in kind.finditer(text, place - reach, place + reach)]:
             return min(ends, key=lambda end: abs(end - place))

@@ -98,7 +98,7 @@ def _pems(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _tokens(text: str) -> Iterator[tuple[int, int]]:
-    """What looks random and stands next to a word that says what it is."""
+    """Yield what looks random and stands next to a word that says what it is."""
     for token in _TOKEN.finditer(text):
         start, end = token.span()
         beside = f"{text[max(0, start - _BEFORE) : start]}\n{text[end : end + _BEHIND]}"

@@ -81,12 +81,12 @@ def _weekday(phrase: re.Match[str]) -> int:
 
 
 def _ahead(today: date, weekday: int) -> date:
-    """The first such day after today."""
+    """Return the first such day after today."""
     return today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
 
 
 def _behind(today: date, weekday: int) -> date:
-    """The last such day before today."""
+    """Return the last such day before today."""
     return _ahead(today, weekday) - _WEEK if today.weekday() != weekday else today - _WEEK
 
 
@@ -95,7 +95,7 @@ def _monday(today: date) -> date:
 
 
 def _moved(today: date, phrase: re.Match[str], sign: int) -> str:
-    """The day so many days or weeks away, or the month or the year."""
+    """Return the day so many days or weeks away, or the month or the year."""
     given = phrase["count"].casefold()
     count = sign * (int(given) if given.isdigit() else _NUMBERS[given])
     unit = phrase["unit"].casefold()
@@ -116,7 +116,7 @@ def _year(today: date, count: int) -> str:
 
 
 def _span(unit: str, today: date, count: int) -> str:
-    """The week, weekend, month or year so many away from this one."""
+    """Return the week, weekend, month or year so many away from this one."""
     if unit == "month":
         return _month(today, count)
     if unit == "year":
@@ -141,7 +141,7 @@ _WORDS_BACK: Final = 8
 
 
 def _past(before: str) -> bool:
-    """Whether the last verb before a phrase, in its sentence, is of the past."""
+    """Return whether the last verb before a phrase, in its sentence, is of the past."""
     sentence = re.split(r"[.!?;\n]", before[-200:])[-1]
     for word in reversed(re.findall(r"[^\W\d_]+", sentence.casefold())[-_WORDS_BACK:]):
         if _COMING.fullmatch(word):

@@ -41,7 +41,7 @@ class LRUCache(Generic[V]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, *, seq: int) -> V | None:
-        """The value of a key, unless it is newer than `seq`: a reader of an older snapshot must not see it."""
+        """Return the value of a key, unless it is newer than `seq`: a reader of an older snapshot must not see it."""
         with self._lock:
             value = self._values.get(key)
             if value is None or value.seq > seq:
@@ -50,7 +50,7 @@ class LRUCache(Generic[V]):
             return value
 
     def newest(self, key: Hashable) -> V | None:
-        """The value of a key, whatever its age."""
+        """Return the value of a key, whatever its age."""
         with self._lock:
             return self._values.get(key)
 

@@ -124,7 +124,7 @@ class ChromaVectors:
         self._keep_private()
 
     def nearest(self, block_id: str, vector: Vectors, limit: int) -> list[str] | None:
-        """The keys of about the nearest vectors of one scope; fewer than `limit` when there are no more.
+        """Return the keys of about the nearest vectors of one scope; fewer than `limit` when there are no more.
 
         None when nothing was ever put where the scope belongs.
         """
@@ -135,7 +135,7 @@ class ChromaVectors:
             return _of_all(collection, block_id, vector, limit) or _of_scope(collection, block_id, vector, limit)
 
     def stored(self) -> Generator[list[tuple[str, Vectors]]]:
-        """Every key with its vector, page by page."""
+        """Yield every key with its vector, page by page."""
         with _translated():
             for shard in range(_SHARDS):
                 collection = self._find(shard)
@@ -257,7 +257,7 @@ def _write(collection: Collection, changes: Sequence[LineChange], at_once: int) 
 
 
 def _of_all(collection: Collection, block_id: str, vector: Vectors, limit: int) -> list[str]:
-    """The nearest of one scope among twice as many of all, if they are enough.
+    """Return the nearest of one scope among twice as many of all, if they are enough.
 
     A condition takes Chroma twenty times as long, and a scope that is searched
     here is large: it often fills most of its collection.

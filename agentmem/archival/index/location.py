@@ -116,7 +116,7 @@ class LocalFolder:
         return list(self._path.glob("generation-*"))
 
     def _is_missed(self, session: Session) -> bool:
-        """Whether an index was here before: it left something, or the database beside it knows of one."""
+        """Return whether an index was here before: it left something, or the database beside it knows of one."""
         if (self._path / _ID_FILE).exists() or self._generations():
             return True
         if session.get_bind().dialect.name != "sqlite":

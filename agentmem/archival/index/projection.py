@@ -94,7 +94,7 @@ class ProjectedIndex:
     def _with_later(
         self, session: Session, scope: ScopeAt, vector: Vectors, found: Proposals, *, after: int, is_all: bool
     ) -> Proposals:
-        """What was found, with the lines that changed after a number and are as good as the last of it."""
+        """Return what was found, with the lines that changed after a number and are as good as the last of it."""
         later = vectors.later(session, scope.block_id, after=after, limit=self.batch + 1)
         if len(later) > self.batch:
             self.schedule()
@@ -191,7 +191,7 @@ class ProjectedIndex:
         self._database.close()
 
     def _stored_status(self, session: Session, obstacle: IndexUnavailableError | None = None) -> IndexStatus:
-        """Where the index stands as far as SQL knows; it is not asked for that."""
+        """Return where the index stands as far as SQL knows; it is not asked for that."""
         return record.status_of(session, self._backend.find(session), batch=self.batch, obstacle=obstacle)
 
     def _nearest(self, scope: ScopeAt, vector: Vectors, limit: int) -> Nearest:

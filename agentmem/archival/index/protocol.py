@@ -119,7 +119,7 @@ class VectorIndex(Protocol):
     name: Engine
 
     def search(self, session: Session, scope: ScopeAt, vector: Vectors, limit: int) -> Proposals:
-        """The lines of one scope most similar to a unit vector.
+        """Return the lines of one scope most similar to a unit vector.
 
         Args:
             session: The snapshot to read from.
@@ -202,7 +202,7 @@ class LineChange:
 
 
 def key(line_id: str, chunk: int) -> str:
-    """The id under which an index holds one vector of a line: the line's own for the first.
+    """Return the id under which an index holds one vector of a line: the line's own for the first.
 
     >>> key("a", 0), key("a", 2)
     ('a', 'a:2')
@@ -216,7 +216,7 @@ def left_behind(line_id: str, block_id: str) -> str:
 
 
 def line_of(key: str) -> str:
-    """The line that the id of a vector, or of a tombstone left behind, is about.
+    """Return the line that the id of a vector, or of a tombstone left behind, is about.
 
     >>> line_of("a:2"), line_of(left_behind("a", "header"))
     ('a', 'a')
@@ -225,7 +225,7 @@ def line_of(key: str) -> str:
 
 
 def lines_of(keys: Sequence[str]) -> list[str]:
-    """The lines that keys belong to, each once, in order.
+    """Return the lines that keys belong to, each once, in order.
 
     >>> lines_of(["b:1", "a", "b"])
     ['b', 'a']

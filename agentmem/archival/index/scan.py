@@ -71,7 +71,7 @@ class ScanIndex:
         return Proposals.of(lines.ids[chosen], _best_of_each(similarities(lines.matrix[rows], vector), starts))
 
     def every(self, session: Session, scope: ScopeAt, vector: Vectors) -> Proposals:
-        """Every line of a scope, in no order: to put them in one takes half as long as to compare them."""
+        """Return every line of a scope, in no order: to put them in one takes half as long as to compare them."""
         lines = self._lines(session, scope)
         return Proposals(lines.ids, _similarities(lines, vector))
 
@@ -92,12 +92,12 @@ def _similarities(lines: LineVectors, vector: Vectors) -> Floats:
 
 
 def _best_of_each(values: Floats, starts: NDArray[np.intp]) -> Floats:
-    """The largest value of each line."""
+    """Return the largest value of each line."""
     return values if len(starts) == len(values) else np.maximum.reduceat(values, starts)
 
 
 def _rows_of(lines: LineVectors, chosen: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows of some lines, and where each begins among them."""
+    """Return the rows of some lines, and where each begins among them."""
     if len(lines.starts) == len(lines.matrix):
         return chosen, np.arange(len(chosen))
     sizes = np.diff(np.r_[lines.starts, len(lines.matrix)])[chosen]

@@ -228,7 +228,7 @@ class IndexSync:
         row.erase = False
 
     def _open_as_it_is(self) -> _Opened:
-        """The vectors and their row, marked as in use meanwhile: who ends in between leaves a doubt."""
+        """Return the vectors and their row, marked as in use meanwhile: who ends in between leaves a doubt."""
         with self._database.read() as session:
             row = self._backend.find(session)
             inconsistency = self._inconsistency(session, row)
@@ -264,7 +264,7 @@ class IndexSync:
         return session.get(SearchIndexRow, self._opened.row.id)
 
     def _inconsistency(self, session: Session, row: SearchIndexRow | None) -> str | None:
-        """Why what lies there must be filled anew; an open index is known to be in order."""
+        """Return why what lies there must be filled anew; an open index is known to be in order."""
         if row is not None and row.erase:
             return "it holds vectors of someone who was forgotten"
         if row is not None and row.embedder_id != state(session).embedder_id:

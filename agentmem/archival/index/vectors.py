@@ -29,7 +29,7 @@ ID: Final = "S32"
 
 
 def require_embedder(session: Session, embedder: Embedder) -> int:
-    """The id of the store's embedder, which must be this one.
+    """Return the id of the store's embedder, which must be this one.
 
     Raises:
         InvalidInputError: The stored vectors were made with another model.
@@ -41,7 +41,7 @@ def require_embedder(session: Session, embedder: Embedder) -> int:
 
 
 def stamp_embedder(session: Session, embedder: Embedder) -> int:
-    """The id of this embedder as the store's own; a store without vectors takes it.
+    """Return the id of this embedder as the store's own; a store without vectors takes it.
 
     Where it is not the store's own yet, that is decided by one writer after the
     other.
@@ -71,7 +71,7 @@ def hold(session: Session) -> None:
 
 
 def begin_embedder(session: Session, embedder: Embedder) -> int:
-    """The id of a new generation of vectors of this model, or of one that was begun and not finished."""
+    """Return the id of a new generation of vectors of this model, or of one that was begun and not finished."""
     active = state(session).embedder_id
     for row in session.exec(select(EmbedderRow).order_by(col(EmbedderRow.id))).all():
         if row.id is not None and row.id != active and same_model(unpack(row.probe), embedder.probe()):
@@ -96,7 +96,7 @@ def activate(session: Session, embedder_id: int) -> int:
 
 
 def embedder_name(session: Session) -> str | None:
-    """The name of the store's embedder, None while there is none."""
+    """Return the name of the store's embedder, None while there is none."""
     row = _active(session)
     return None if row is None else row.name
 
@@ -110,7 +110,7 @@ def changes(
     block_id: str | None = None,
     limit: int | None = None,
 ) -> list[LineChange]:
-    """What changed after a number, by number; from 0 on, what is gone by now is left out.
+    """Return what changed after a number, by number; from 0 on, what is gone by now is left out.
 
     Args:
         session: The snapshot to read from.
@@ -148,7 +148,7 @@ def changes(
 
 
 def counted(session: Session, embedder_id: int | None, *, upto: int) -> tuple[int, int]:
-    """How many lines an index may hold, those changed up to a number and all of them."""
+    """Return how many lines an index may hold, those changed up to a number and all of them."""
     statement = (
         select(func.count(col(ArchivalLineRow.id)), func.count(case((col(ArchivalLineRow.seq) <= upto, 1))))
         .join(LineChunkRow, _first_chunk(embedder_id))
@@ -159,7 +159,7 @@ def counted(session: Session, embedder_id: int | None, *, upto: int) -> tuple[in
 
 
 def any_upto(session: Session, block_id: str, seq: int) -> bool:
-    """Whether a scope has a line that an index fed up to a number must hold."""
+    """Return whether a scope has a line that an index fed up to a number must hold."""
     statement = select(ArchivalLineRow.id).where(
         ArchivalLineRow.block_id == block_id, ArchivalLineRow.seq <= seq, _recallable()
     )
@@ -167,7 +167,7 @@ def any_upto(session: Session, block_id: str, seq: int) -> bool:
 
 
 def later(session: Session, block_id: str, *, after: int, limit: int) -> Sequence[str]:
-    """The ids of some lines of a scope that changed after a number and may be recalled."""
+    """Return the ids of some lines of a scope that changed after a number and may be recalled."""
     statement = select(ArchivalLineRow.id).where(
         ArchivalLineRow.block_id == block_id, ArchivalLineRow.seq > after, _recallable()
     )
@@ -175,7 +175,7 @@ def later(session: Session, block_id: str, *, after: int, limit: int) -> Sequenc
 
 
 def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], query: Vectors) -> Proposals:
-    """The exact similarity of these lines; one without a vector is left out."""
+    """Return the exact similarity of these lines; one without a vector is left out."""
     best: dict[str, float] = {}
     for some in in_batches(line_ids):
         statement = select(LineChunkRow.line_id, LineChunkRow.vector).where(
@@ -190,7 +190,7 @@ def score(session: Session, embedder_id: int | None, line_ids: Sequence[str], qu
 
 
 def _first_chunk(embedder_id: int | None) -> ColumnElement[bool]:
-    """The join of a line with one of its vectors, if it has any."""
+    """Return the join of a line with one of its vectors, if it has any."""
     own = LineChunkRow.line_id == ArchivalLineRow.id, LineChunkRow.embedder_id == embedder_id
     return and_(*own, col(LineChunkRow.chunk) == 0)
 

@@ -56,7 +56,7 @@ class Limits:
 
 
 def split(text: str) -> list[str]:
-    """The lines of a text, without the empty ones."""
+    """Return the lines of a text, without the empty ones."""
     return [line for line in text.splitlines() if line.strip()]
 
 
@@ -102,7 +102,7 @@ def keep(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
 
 
 def settled(places: Sequence[int | None]) -> int:
-    """How many of the first lines go on where they are: up to the first that is new or was further up.
+    """Return how many of the first lines go on where they are: up to the first that is new or was further up.
 
     >>> settled([0, 2, 3, None, 5])
     3

@@ -175,7 +175,7 @@ def succeed(session: Session, tenant_id: str, old_id: str, new_id: str) -> None:
 
 
 def chunk_rows(line_id: str, embedder_id: int, vectors: Vectors) -> list[dict[str, Any]]:
-    """The rows that hold the vectors of one line, shape `(chunks, dimensions)`."""
+    """Return the rows that hold the vectors of one line, shape `(chunks, dimensions)`."""
     common = {"line_id": line_id, "embedder_id": embedder_id}
     return [{**common, "chunk": chunk, "vector": pack(vector)} for chunk, vector in enumerate(vectors)]
 
@@ -183,12 +183,12 @@ def chunk_rows(line_id: str, embedder_id: int, vectors: Vectors) -> list[dict[st
 def live_rows(
     session: Session, header: MemoryBlockRow | None, *, after: datetime | None = None
 ) -> Sequence[ArchivalLineRow]:
-    """The lines of a scope that are not deleted, in order, written after a moment if there is one."""
+    """Return the lines of a scope that are not deleted, in order, written after a moment if there is one."""
     return [] if header is None else session.exec(_live(select(ArchivalLineRow), header, after)).all()
 
 
 def block(session: Session, header: MemoryBlockRow, *, after: datetime | None) -> MemoryBlock:
-    """The lines of a scope, written after a moment if there is one, as one text under their header."""
+    """Return the lines of a scope, written after a moment if there is one, as one text under their header."""
     contents = session.exec(_live(select(ArchivalLineRow.content), header, after)).all()
     return revisions.block(header, content="\n".join(contents))
 
@@ -211,7 +211,7 @@ def newest(
     min_confidence: float,
     without_source: Source | None,
 ) -> Sequence[ArchivalLineRow]:
-    """The lines of a scope that can be seen and are sure enough, the one written last first."""
+    """Return the lines of a scope that can be seen and are sure enough, the one written last first."""
     chosen = [col(ArchivalLineRow.confidence) >= min_confidence]
     if without_source is not None:
         chosen.append(col(ArchivalLineRow.source) != without_source)
@@ -239,7 +239,7 @@ def written_since(
 
 
 def find_of_user(session: Session, tenant_id: str, user_id: str, line_id: str) -> MemoryBlockRow | None:
-    """The header over a live line of this user, locked, in the transaction that is to change the line.
+    """Return the header over a live line of this user, locked, in the transaction that is to change the line.
 
     None when the line is not theirs or not there.
     """
@@ -260,7 +260,7 @@ def _of_scope(scope: Scope) -> SelectOfScalar[ArchivalLineRow]:
 
 
 def _written_after(moment: datetime | None) -> tuple[ColumnElement[bool], ...]:
-    """That a line is not deleted, and was last written after a moment if there is one."""
+    """Return the condition that a line is not deleted, and was last written after a moment if there is one."""
     live = col(ArchivalLineRow.deleted_at).is_(None)
     return (live,) if moment is None else (live, col(ArchivalLineRow.updated_at) > moment)
 
@@ -271,7 +271,7 @@ def _live(statement: SelectOfScalar[T], header: MemoryBlockRow, after: datetime 
 
 
 def _superseded_by(tenant_id: str, line_ids: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
-    """That an entry of the feed says what one of these lines stands in the place of."""
+    """Return the condition that an entry of the feed says what one of these lines stands in the place of."""
     return (
         col(MemoryChangeRow.tenant_id) == tenant_id,
         col(MemoryChangeRow.action) == literal_column("'superseded'"),  # bound, it would not be known to have an index

@@ -61,7 +61,7 @@ class ArchivalStore:
         self._limits = limits
 
     def get(self, scope: Scope, *, deleted: bool = False) -> MemoryBlock:
-        """The scope's lines as one block; a deleted one, without any, if asked for.
+        """Return the scope's lines as one block; a deleted one, without any, if asked for.
 
         Raises:
             NotFoundError: Nothing was written yet, or all of it was deleted.
@@ -194,7 +194,7 @@ class ArchivalStore:
         self._transactions.write(body, writer=writer)
 
     def entries(self, drafts: Sequence[Draft]) -> list[IndexedLine]:
-        """The lines with what they are found by, made before the transaction: nobody waits for a model.
+        """Return the lines with what they are found by, made before the transaction: nobody waits for a model.
 
         Raises:
             BackendError: The model could not do it.
@@ -263,7 +263,7 @@ class ArchivalStore:
         min_confidence: float,
         without_source: Source | None = None,
     ) -> list[ArchivalLine]:
-        """The lines of a scope that are sure enough, the one written or confirmed last first.
+        """Return the lines of a scope that are sure enough, the one written or confirmed last first.
 
         Args:
             snapshot: What they are read from.
@@ -297,7 +297,7 @@ class ArchivalStore:
     def _new_entries(
         self, scope: Scope, texts: Sequence[str], *, everything: bool
     ) -> tuple[dict[str, IndexedLine], datetime | None]:
-        """The texts that are not stored yet, and up to when what is stored counts as hidden.
+        """Return the texts that are not stored yet, and up to when what is stored counts as hidden.
 
         If the caller's token still holds in the transaction, the lines are those seen here.
         """
@@ -318,7 +318,7 @@ _NOBODY: Final = MadeBy(0, "")
 
 
 def _left(session: Session, scope: Scope, line_ids: Sequence[str], drafts: Sequence[Draft]) -> list[ArchivalLine]:
-    """What is left of the lines that a write with a key stored, when it is repeated."""
+    """Return what is left of the lines that a write with a key stored, when it is repeated."""
     lines = _lines(session, scope, line_ids)
     if line_ids and not lines:
         raise idempotency.deleted()

@@ -22,7 +22,7 @@ _LINES_AT_ONCE: Final = 500
 
 
 def count_stale(session: Session, analyzer: Analyzer) -> int:
-    """How many live lines another version or language of the analyzer split, or none."""
+    """Return how many live lines another version or language of the analyzer split, or none."""
     statement = select(func.count()).select_from(ArchivalLineRow)
     return session.exec(statement.join(LineTermsRow, _OWN, isouter=True).where(_stale(analyzer))).one()
 

@@ -77,7 +77,7 @@ class Postings:
         return _postings(terms[order], rows[order], counts[order], following)
 
     def of_lines(self, shown: NDArray[np.bool_], following: Rows) -> Postings:
-        """The postings of some of the lines, as if there were no others; `following` is of these."""
+        """Return the postings of some of the lines, as if there were no others; `following` is of these."""
         theirs = shown[self.rows]
         places = np.cumsum(shown, dtype=np.int32) - 1
         return _postings(self.terms[theirs], places[self.rows[theirs]], self.counts[theirs], following)
@@ -89,11 +89,11 @@ class Postings:
         return sum(array.nbytes for array in arrays)
 
     def own(self, term: str) -> Amounts:
-        """How often a term stands in the lines themselves."""
+        """Return how often a term stands in the lines themselves."""
         return self.own_of([term])[0]
 
     def own_of(self, terms: Sequence[str]) -> list[Amounts]:
-        """The same for several terms, looked up together."""
+        """Return the same for several terms, looked up together."""
         wanted = np.array([number(term) for term in terms], np.uint32)
         first, last = self.terms.searchsorted(wanted, "left"), self.terms.searchsorted(wanted, "right")
         return [
@@ -102,7 +102,7 @@ class Postings:
         ]
 
     def with_context(self, several: Sequence[Amounts]) -> list[Amounts]:
-        """What the two lines before in the same conversation add as well, for each of several amounts."""
+        """Return what the two lines before in the same conversation add as well, for each of several amounts."""
         at_once = max(1, _CELLS // (len(self) + 1))
         found: list[Amounts] = []
         for start in range(0, len(several), at_once):
@@ -110,7 +110,7 @@ class Postings:
         return found
 
     def _with_context(self, several: Sequence[Amounts]) -> list[Amounts]:
-        """The same in one table with a row for each; the last column takes what counts for no line."""
+        """Return the same in one table with a row for each; the last column takes what counts for no line."""
         width = len(self) + 1
         rows = np.concatenate([one.rows for one in several])
         begins = np.repeat(np.arange(len(several)) * width, [len(one.rows) for one in several])
@@ -132,7 +132,7 @@ class Postings:
         return len(self.own(term).rows) / (len(self) + BACKGROUND)
 
     def asking(self) -> NDArray[np.bool_]:
-        """Which lines ask something; shape `(lines,)`."""
+        """Return which lines ask something; shape `(lines,)`."""
         asks = np.zeros(len(self), np.bool_)
         asks[self.own(ASKS).rows] = True
         return asks
@@ -146,7 +146,7 @@ class Amounts:
     values: Floats
 
     def at(self, row: int) -> float:
-        """How much is in one line."""
+        """Return how much is in one line."""
         place = int(np.searchsorted(self.rows, row))
         return float(self.values[place]) if place < len(self.rows) and self.rows[place] == row else 0.0
 
@@ -169,7 +169,7 @@ class AskedTerm:
 
 
 def asked_terms(postings: Postings, question: Sequence[tuple[str, ...]]) -> list[AskedTerm]:
-    """What a question asks for, weighed by the scope's own word counts.
+    """Return what a question asks for, weighed by the scope's own word counts.
 
     `weight = ln(1 + (N + 100 - df + 1/2) / (df + 1/2))`, the inverse document
     frequency of Robertson and Spärck Jones in the form of Lucene's BM25, over
@@ -194,7 +194,7 @@ def asked_terms(postings: Postings, question: Sequence[tuple[str, ...]]) -> list
 
 
 def lexical(postings: Postings, asked: Sequence[AskedTerm]) -> Floats:
-    """The share of a question's weight that each line has, 0 to 1; shape `(lines,)`.
+    """Return the share of a question's weight that each line has, 0 to 1; shape `(lines,)`.
 
     `sum(weight * v / (v + 0.9 * (0.6 + 0.4 * L / mean L))) / sum(weight)`, after
     BM25, divided by what all of the question weighs: a word that the scope has
@@ -239,19 +239,19 @@ def _takers(following: Rows) -> Rows:
 
 
 def _taken(takers: Rows, values: Floats, lines: int) -> Floats:
-    """What each line has of values once all are where they count; shape `(lines,)`."""
+    """Return what each line has of values once all are where they count; shape `(lines,)`."""
     return np.bincount(takers.ravel(), values.ravel(), lines + 1)[:lines].astype(np.float64, copy=False)
 
 
 def _whole(known: Mapping[str, Amounts], whole: str, parts: Sequence[str]) -> Amounts:
-    """How often a term stands in the lines, in one piece or as all of its parts."""
+    """Return how often a term stands in the lines, in one piece or as all of its parts."""
     if not parts:
         return known[whole]
     return _larger(known[whole], _in_all([known[part] for part in dict.fromkeys(parts)]))
 
 
 def _in_all(several: Sequence[Amounts]) -> Amounts:
-    """What is in every one of several, as often as in the one that has least of it."""
+    """Return what is in every one of several, as often as in the one that has least of it."""
     least = several[0]
     for other in several[1:]:
         rows, here, there = np.intersect1d(least.rows, other.rows, assume_unique=True, return_indices=True)
@@ -260,7 +260,7 @@ def _in_all(several: Sequence[Amounts]) -> Amounts:
 
 
 def _larger(one: Amounts, other: Amounts) -> Amounts:
-    """The larger figure of each row."""
+    """Return the larger figure of each row."""
     rows = np.union1d(one.rows, other.rows)
     values = np.zeros(len(rows))
     for each in (one, other):

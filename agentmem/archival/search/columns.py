@@ -78,7 +78,7 @@ class Columns:
         return sum(array.nbytes for array in arrays) + later + self.postings.bytes + _BYTES_OF_A_NAME * names
 
     def rows_of(self, ids: NDArray[np.bytes_]) -> tuple[Rows, NDArray[np.bool_]]:
-        """The rows of lines by their ids, and which of the ids are lines of this scope at all."""
+        """Return the rows of lines by their ids, and which of the ids are lines of this scope at all."""
         if len(ids) == len(self) and ids.tobytes() == self.ids.tobytes():  # so a scan has them until a line is edited
             return np.arange(len(self), dtype=np.int32), np.ones(len(self), np.bool_)
         if not len(self):
@@ -88,7 +88,7 @@ class Columns:
         return found, self.ids[found] == ids
 
     def all_after(self, moment: int) -> bool:
-        """Whether every line was last written after a moment, in microseconds since 1970."""
+        """Return whether every line was last written after a moment, in microseconds since 1970."""
         return bool((self.updated > moment).all())
 
     @cached_property
@@ -114,7 +114,7 @@ def microseconds(moment: datetime) -> int:
 
 
 def columns_of(session: Session, analyzer: Analyzer, kept: LRUCache[Columns], scope: ScopeAt) -> Columns:
-    """The columns of a scope in a snapshot; what is kept of it is gone on with, if lines were only added.
+    """Return the columns of a scope in a snapshot; what is kept of it is gone on with, if lines were only added.
 
     Args:
         session: The snapshot.
@@ -136,7 +136,7 @@ def columns_of(session: Session, analyzer: Analyzer, kept: LRUCache[Columns], sc
 
 
 def shown_of(kept: LRUCache[Columns], columns: Columns, key: Hashable, *, after: int) -> Columns:
-    """The columns of the lines that were last written after a moment, as if there were no others.
+    """Return the columns of the lines that were last written after a moment, as if there were no others.
 
     Args:
         kept: What is in memory already.
@@ -155,7 +155,7 @@ def shown_of(kept: LRUCache[Columns], columns: Columns, key: Hashable, *, after:
 
 
 def _lines(session: Session, block_id: str, *, after: int) -> Sequence[Any]:
-    """The lines changed after a number, in their order; from 0 on, the live ones."""
+    """Return the lines changed after a number, in their order; from 0 on, the live ones."""
     line = ArchivalLineRow
     statement: Any = (
         cast("Any", select)(  # it is typed for up to four columns
@@ -184,7 +184,7 @@ def _holds_any(columns: Columns, lines: Sequence[Any]) -> bool:
 
 
 def _bags(session: Session, analyzer: Analyzer, lines: Sequence[Any]) -> list[bytes]:
-    """The bag of each line; made here where the stored one is another tokenizer's."""
+    """Return the bag of each line; made here where the stored one is another tokenizer's."""
     stale = [line.id for line in lines if line.made_by != analyzer.made_by]
     contents: dict[str, str] = {}
     for some in in_batches(stale):
@@ -238,7 +238,7 @@ def _of_lines(columns: Columns, shown: NDArray[np.bool_]) -> Columns:
 
 
 def _still_there(codes: Rows, names: tuple[str, ...]) -> tuple[Rows, tuple[str, ...]]:
-    """The names that codes are left of, and the codes as places among them."""
+    """Return the names that codes are left of, and the codes as places among them."""
     left: list[int] = np.unique(codes[codes != NONE]).tolist()
     places = np.full(len(names) + 1, NONE, np.int32)  # the last one is that of `NONE`
     places[left] = np.arange(len(left), dtype=np.int32)
@@ -253,7 +253,7 @@ def _coded(values: Sequence[str | None], known: tuple[str, ...]) -> tuple[Rows, 
 
 
 def following_of(conversation: Rows) -> Rows:
-    """The next row of the same conversation, or `NONE`."""
+    """Return the next row of the same conversation, or `NONE`."""
     order = np.argsort(conversation, kind="stable").astype(np.int32)
     following = np.full(len(conversation), NONE, np.int32)
     same = (conversation[order[1:]] == conversation[order[:-1]]) & (conversation[order[1:]] != NONE)

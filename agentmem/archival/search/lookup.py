@@ -50,7 +50,7 @@ def headers(session: Session, scopes: Sequence[Scope]) -> list[Header]:
 
 
 def lines(session: Session, line_ids: Sequence[str]) -> Sequence[Any]:
-    """What a match says of its line, of those that SQL knows as live lines that may be recalled.
+    """Return what a match says of its line, of those that SQL knows as live lines that may be recalled.
 
     Each has the columns of `_LINES`, in that order. Moments are as the driver gives them: see `database.moment`.
 

@@ -22,7 +22,7 @@ _EVERYWHERE: Final = 0.2
 
 
 def named(query: str, speakers: Sequence[str], stop_words: Collection[str]) -> dict[str, set[int]]:
-    """The words of a question that name speakers, folded, and the places of the speakers each names.
+    """Return the words of a question that name speakers, folded, and the places of the speakers each names.
 
     A word that is an ordinary one too ("Will", "At", "May") names nobody at the
     beginning of a question, nor in lower case; and a word in lower case names
@@ -75,7 +75,7 @@ def without(query: str, names: Collection[str]) -> str:
 
 
 def _in_full(query: str, speakers: Sequence[str]) -> set[int]:
-    """The places of the speakers of several names whose names a question holds in a row."""
+    """Return the places of the speakers of several names whose names a question holds in a row."""
     asked = f" {' '.join(_words(query))} "
     several = ((place, _words(speaker)) for place, speaker in enumerate(speakers) if " " in speaker)
     return {place for place, words in several if f" {' '.join(words)} " in asked}

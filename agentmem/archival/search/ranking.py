@@ -102,7 +102,7 @@ class Ranked:
     boosts: scoring.Boosts
 
     def in_order(self, min_score: float) -> Iterator[NDArray[np.intp]]:
-        """The places of the lines that reach the floor, some at a time: by rank, then the newer, then id."""
+        """Yield the places of the lines that reach the floor, some at a time: by rank, then the newer, then id."""
         places = np.flatnonzero(self.score >= min_score)
         if len(places) > _FIRST:  # few are ever asked for more
             rank = self.rank[places]
@@ -115,7 +115,7 @@ class Ranked:
         return places[np.lexsort((self.columns.order[self.compared.rows[places]], -self.rank[places]))]
 
     def explanation(self, place: int) -> Explanation:
-        """How one line came to its rank."""
+        """Return how one line came to its rank."""
         row = int(self.compared.rows[place])
         return Explanation(
             rank=float(self.rank[place]),
@@ -135,19 +135,19 @@ class Ranked:
 
 
 def by_word(columns: Columns, question: Question) -> ByWord:
-    """How well every line of a scope answers by word."""
+    """Return how well every line of a scope answers by word."""
     asked = asked_terms(columns.postings, question.terms)
     return ByWord(asked, rounded(lexical(columns.postings, asked)))
 
 
 def reading(text: str, columns: Columns, analyzer: Analyzer) -> QuestionReading:
-    """How a query reads in a scope: what is left of it without names, and whom it names."""
+    """Return how a query reads in a scope: what is left of it without names, and whom it names."""
     named = names.named(text, columns.speakers, analyzer.stop_words)
     return QuestionReading(without_names(text, named, columns, analyzer), _speaker(named))
 
 
 def without_names(text: str, named: Collection[str], columns: Columns, analyzer: Analyzer) -> str:
-    """What is left of a query without the names of whom a scope is about.
+    """Return what is left of a query without the names of whom a scope is about.
 
     These are its speakers, of whom `named` are in the query; where no speakers
     are known, capitalised words that a good part of its lines hold.
@@ -170,7 +170,7 @@ def ranked(
     speaker: int,
     allowed: NDArray[np.bool_],
 ) -> Ranked:
-    """The scores and ranks of the lines that were compared.
+    """Return the scores and ranks of the lines that were compared.
 
     Args:
         columns: The scope.
@@ -220,7 +220,7 @@ def _best_of_conversation(
 
 
 def reachable(ranked: Ranked, allowed: NDArray[np.bool_]) -> float:
-    """The best score that a line which was not compared can have.
+    """Return the best score that a line which was not compared can have.
 
     Args:
         ranked: What was compared.
@@ -233,7 +233,7 @@ def reachable(ranked: Ranked, allowed: NDArray[np.bool_]) -> float:
 
 
 def _speaker(named: dict[str, set[int]]) -> int:
-    """The one speaker that a question names."""
+    """Return the one speaker that a question names."""
     speakers = set[int]().union(*named.values())
     return speakers.pop() if len(speakers) == 1 else _NOBODY
 

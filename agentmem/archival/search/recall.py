@@ -77,7 +77,7 @@ class Filter:
     min_confidence: float = vectors.CONFIDENCE_FLOOR
 
     def allows(self, columns: Columns) -> NDArray[np.bool_]:
-        """Which lines of a scope may match; shape `(lines,)`."""
+        """Return which lines of a scope may match; shape `(lines,)`."""
         allowed = columns.confidence >= max(self.min_confidence, vectors.CONFIDENCE_FLOOR)
         if self.since is not None:
             allowed &= columns.moments >= microseconds(self.since)
@@ -221,7 +221,7 @@ class Recall:
         self._embedder_id: int | None = None  # the stored one that was found to be this embedder
 
     def search(self, scopes: Sequence[Scope], query: str, wish: SearchOptions) -> list[MemoryRecallResult]:
-        """The best lines of the scopes, by rank, then the newer moment, then id.
+        """Return the best lines of the scopes, by rank, then the newer moment, then id.
 
         Raises:
             InvalidInputError: The store's vectors were made with another model.
@@ -256,7 +256,7 @@ class Recall:
         return ranking.reading(query, columns, self._analyzer)
 
     def _best(self, session: Session, asked: Sequence[_Asked], wish: SearchOptions) -> list[MemoryRecallResult]:
-        """The best matches of several scopes; of large ones, as much is compared as it takes to find enough."""
+        """Return the best matches of several scopes; of large ones, as much is compared as it takes to find enough."""
         limit = max(wish.limit, CANDIDATES) if self._reranker else wish.limit
         wanted, ranked = _PROPOSED, dict[int, Ranked]()
         while True:
@@ -271,7 +271,7 @@ class Recall:
             wanted *= 4
 
     def _parts(self, session: Session, scopes: Sequence[Scope], now: datetime) -> list[_ScopeLines]:
-        """The scopes that have lines to show."""
+        """Return the scopes that have lines to show."""
         found = lookup.headers(session, scopes)
         self._require_embedder(session, found[0].embedder_id if found else state(session).embedder_id)
         parts = [self._part(session, one, one.seq, now) for one in found if one.seq is not None]
@@ -295,13 +295,13 @@ class Recall:
             self._embedder_id = vectors.require_embedder(session, self._embedder)
 
     def _ranked(self, session: Session, asked: _Asked, wanted: int) -> Ranked:
-        """What may match in one scope, ranked; of a large scope, about as many lines as are wanted."""
+        """Return what may match in one scope, ranked; of a large scope, about as many lines as are wanted."""
         compared = self._compared(session, asked, wanted)
         columns, speaker = asked.part.columns, asked.reading.speaker
         return ranking.ranked(columns, asked.question, asked.words, compared, speaker=speaker, allowed=asked.allowed)
 
     def _compared(self, session: Session, asked: _Asked, wanted: int) -> Compared:
-        """The similarities of every line that may match, or of the likeliest of a large scope."""
+        """Return the similarities of every line that may match, or of the likeliest of a large scope."""
         part, lines = asked.part, asked.part.stored
         if lines <= min(self._scan_below, _EVERY):
             return _placed(asked, self._scan.every(session, part.at, asked.vector), self._scan.name)
@@ -338,12 +338,12 @@ def _require_all(asked: _Asked, proposals: Proposals, wanted: int) -> None:
 
 
 def _exhausted(ranked: Ranked, asked: _Asked, wish: SearchOptions) -> bool:
-    """Whether no line that was not compared can reach the floor."""
+    """Return whether no line that was not compared can reach the floor."""
     return ranked.compared.complete or ranking.reachable(ranked, asked.allowed) < wish.min_score
 
 
 def _confirmed(session: Session, hits: Iterator[_Hit], *, wanted: int, explain: bool) -> Iterator[MemoryRecallResult]:
-    """The hits that SQL knows as live lines of their scopes, as matches, in order.
+    """Yield the hits that SQL knows as live lines of their scopes, as matches, in order.
 
     As many are looked up as are wanted, which is mostly enough, and then more at a time.
     """
@@ -357,7 +357,7 @@ def _confirmed(session: Session, hits: Iterator[_Hit], *, wanted: int, explain: 
 
 
 def _different(matches: Iterator[MemoryRecallResult]) -> Iterator[MemoryRecallResult]:
-    """The first of those of one scope that one person said at one time in the same words.
+    """Yield the first of those of one scope that one person said at one time in the same words.
 
     Their words are compared only where all else is equal.
     """
@@ -378,7 +378,7 @@ def _different(matches: Iterator[MemoryRecallResult]) -> Iterator[MemoryRecallRe
 
 
 def _hits(part: _ScopeLines, ranked: Ranked, min_score: float) -> Iterator[_Hit]:
-    """What reaches the floor, best first."""
+    """Yield what reaches the floor, best first."""
     columns = ranked.columns
     for places in ranked.in_order(min_score):
         rows = ranked.compared.rows[places]
@@ -392,7 +392,7 @@ def _hits(part: _ScopeLines, ranked: Ranked, min_score: float) -> Iterator[_Hit]
 
 
 def _proposed(session: Session, asked: _Asked, proposals: Proposals, wanted: int, by: Engine) -> Compared:
-    """The similarities of the proposed lines of a large scope, and of its best by word."""
+    """Return the similarities of the proposed lines of a large scope, and of its best by word."""
     near = _placed(asked, proposals, by)
     others = asked.allowed & (asked.words.lexical > 0)
     others[near.rows] = False
@@ -421,7 +421,7 @@ def _scores(session: Session, asked: _Asked, places: NDArray[np.intp]) -> Propos
 
 
 def _largest(values: Floats, places: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Which of some places hold the largest values."""
+    """Return which of some places hold the largest values."""
     if len(places) <= count:
         return places
     return places[np.argpartition(values[places], -count)[-count:]]

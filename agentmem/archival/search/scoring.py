@@ -61,7 +61,7 @@ class Boosts:
 
 
 def scores(semantic: Floats, lexical: Floats) -> Floats:
-    """What the floor is compared with: `max(0.3 * semantic + 0.7 * lexical, semantic / 2)`."""
+    """Return what the floor is compared with: `max(0.3 * semantic + 0.7 * lexical, semantic / 2)`."""
     return rounded(np.maximum(SEMANTIC_SHARE * semantic + LEXICAL_SHARE * lexical, MEANING_ALONE * semantic))
 
 
@@ -71,7 +71,7 @@ def answers(semantic: Floats, lexical: Floats) -> Floats:
 
 
 def question(asking: NDArray[np.bool_], lengths: Rows) -> Floats:
-    """What is taken off lines that ask: `0.1 * min(1, 10 / length)`, all of it off a short one.
+    """Return what is taken off lines that ask: `0.1 * min(1, 10 / length)`, all of it off a short one.
 
     Args:
         asking: Which lines do.
